@@ -1,0 +1,5 @@
+"""``python -m tablevault_ext.cli`` is `tablevault`."""
+
+from . import main
+
+main()
