@@ -1,0 +1,1 @@
+"""What the process panel shows, whichever face shows it: the sidebar (through the server) or the widget."""
