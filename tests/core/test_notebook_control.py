@@ -1,0 +1,251 @@
+"""Stop, pause and resume of real kernels, asked for by another process (this one)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tablevault_ext.control.ask import ask as ask_process
+from tablevault_ext.model import Action, Outcome
+from tablevault_ext.paths import VaultPaths
+from tests.support import Kernel, events, process_named, wait_for_status, wait_until
+
+LOOP = {
+    "sync": "import time\nwhile True:\n    time.sleep(0.01)\n    vault.checkpoint_execution()",
+    "await": "import asyncio\nwhile True:\n    await asyncio.sleep(0.01)\n    await vault.acheckpoint_execution()",
+    "sync in await": "import asyncio\nwhile True:\n    await asyncio.sleep(0.01)\n    vault.checkpoint_execution()",
+}
+
+
+@pytest.fixture
+def named(kernel: Kernel) -> Kernel:
+    """A recorded kernel with a `vault` in it, called nb."""
+    kernel.run("from tablevault_ext import Vault; vault = Vault(process_name='nb')")
+    return kernel
+
+
+def ask(paths: VaultPaths, action: Action, wait: float | None = 10.0, **how):
+    process = process_named(paths, "nb")
+    return ask_process(paths, process.process_id, action, wait=wait, by="ana", **how)
+
+
+def until_cell_runs(paths: VaultPaths, text: str) -> None:
+    def started() -> bool:
+        cells = events(paths, process_named(paths, "nb"), "cell_started")
+        return any(text in cell["code"] for cell in cells)
+
+    wait_until(started, f"the cell with {text!r} has started")
+
+
+@pytest.mark.parametrize("how", LOOP)
+def test_pause_and_resume_inside_a_cell(vault: VaultPaths, named: Kernel, how: str) -> None:
+    """The receipts say who asked, when it was seen and when it took effect; nothing is lost."""
+    loop = named.send(LOOP[how])
+    until_cell_runs(vault, "while True")
+    pause = ask(vault, Action.PAUSE, reason="disk")
+    assert (pause.outcome, pause.requested_by, pause.reason) == (Outcome.EFFECTIVE, "ana", "disk")
+    assert 0 <= pause.seen_latency <= pause.effect_latency < 5
+    assert process_named(vault, "nb").status == "paused"
+    resume = ask(vault, Action.RESUME)
+    assert resume.outcome is Outcome.EFFECTIVE
+    assert process_named(vault, "nb").status == "running"
+    named.manager.interrupt_kernel()
+    assert named.reply_to(loop)["status"] == "error"
+
+
+@pytest.mark.parametrize("how", LOOP)
+def test_stop_with_keep_kernel_aborts_the_run_and_keeps_the_memory(vault: VaultPaths, named: Kernel, how: str) -> None:
+    """This cell shows one line, the queued ones do not run, the variables are still there."""
+    named.run("kept = 41")
+    loop, queued = named.send(LOOP[how]), named.send("kept = 0")
+    until_cell_runs(vault, "while True")
+    ask(vault, Action.STOP, wait=None, keep_kernel=True, reason="enough")
+    assert named.texts_until_idle(loop) == ["⏹ nb was stopped by ana: enough"]
+    assert named.reply_to(queued)["status"] == "aborted"
+    wait_for_status(vault, "nb", "running")
+    assert named.run("kept + 1").texts == ["42"]
+
+
+@pytest.mark.parametrize("cell", ["sync", "await"])
+def test_stop_after_a_cell_aborts_what_is_queued(vault: VaultPaths, named: Kernel, tmp_path: Path, cell: str) -> None:
+    """The automatic checkpoint after a cell obeys, although the cell itself has none."""
+    code = "import asyncio, os, time\nwhile not os.path.exists('go'):\n    "
+    code += {"sync": "time.sleep(0.01)", "await": "await asyncio.sleep(0.01)"}[cell]
+    sleeping, queued = named.send(code), named.send("ran = True")
+    until_cell_runs(vault, "exists('go')")
+    ask(vault, Action.STOP, wait=None, keep_kernel=True)
+    (tmp_path / "go").touch()
+    assert named.texts_until_idle(sleeping) == ["⏹ nb was stopped by ana"]
+    assert named.reply_to(queued)["status"] == "aborted"
+    wait_for_status(vault, "nb", "running")
+    assert named.run("'ran' in globals()").texts == ["False"]
+
+
+def test_a_stopped_kernel_refuses_cells_until_it_ends(vault: VaultPaths, named: Kernel) -> None:
+    """Without a server that ends it the kernel lives on, refuses to run anything, and says so."""
+    loop = named.send(LOOP["sync"])
+    until_cell_runs(vault, "while True")
+    ask(vault, Action.STOP, wait=None)
+    assert named.reply_to(loop)["ename"] == "ExecutionStopped"
+    refused = named.run("ran = True")
+    assert refused.status == "error"
+    assert refused.texts == ["⏹ nb was stopped by ana; this cell was not run"]
+    process = process_named(vault, "nb")
+    assert process.status == "stopping"
+    wait_until(lambda: process_named(vault, "nb").request.detail.get("released"), "the kernel is released")
+    named.manager.shutdown_kernel()
+    assert wait_for_status(vault, "nb", "stopped").request is None
+
+
+SWALLOWERS = {
+    "run": "%run swallow.py",
+    "capture": "%%capture\nimport time\nwhile True:\n    time.sleep(0.01)\n    vault.checkpoint_execution()",
+    "nested": """
+        get_ipython().run_cell('import time\\nwhile True:\\n    time.sleep(0.01)\\n    vault.checkpoint_execution()')
+        """,
+    "bare except": """
+        import time
+        try:
+            while True:
+                time.sleep(0.01)
+                vault.checkpoint_execution()
+        except BaseException:
+            pass
+        """,
+    "task": """
+        import asyncio
+        async def loop():
+            while True:
+                await asyncio.sleep(0.01)
+                await vault.acheckpoint_execution()
+        await asyncio.wait([asyncio.ensure_future(loop())])
+        """,
+    "call_soon": """
+        import asyncio
+        done = asyncio.Event()
+        def step():
+            try:
+                vault.checkpoint_execution()
+            except BaseException:
+                done.set()
+                raise
+            asyncio.get_running_loop().call_later(0.01, step)
+        asyncio.get_running_loop().call_soon(step)
+        await done.wait()
+        """,
+    "thread": """
+        import threading, time
+        def work():
+            while True:
+                time.sleep(0.01)
+                vault.checkpoint_execution()
+        t = threading.Thread(target=work); t.start(); t.join()
+        """,
+}
+
+
+@pytest.mark.parametrize("swallower", SWALLOWERS)
+def test_a_swallowed_stop_still_stops_the_run(vault: VaultPaths, named: Kernel, tmp_path: Path, swallower: str) -> None:
+    """Whatever the cell does to the exception, the next cell does not run."""
+    (tmp_path / "swallow.py").write_text(
+        "import time\nfrom tablevault_ext import Vault\nvault = Vault()\n"
+        "while True:\n    time.sleep(0.01)\n    vault.checkpoint_execution()\n"
+    )
+    cell, queued = named.send(SWALLOWERS[swallower] + "\n"), named.send("ran = True")
+    first = textwrap.dedent(SWALLOWERS[swallower]).strip().splitlines()[0]
+    until_cell_runs(vault, first[:20])
+    ask(vault, Action.STOP, wait=None, keep_kernel=True)
+    named.reply_to(cell)
+    assert named.reply_to(queued)["status"] in ("aborted", "error")
+    wait_for_status(vault, "nb", "running")
+    assert named.run("'ran' in globals()").texts == ["False"]
+
+
+@pytest.mark.parametrize("how", ["sync", "await", "sync in await", "after sync", "after await"])
+def test_ctrl_c_ends_a_pause_and_aborts_the_run(vault: VaultPaths, named: Kernel, how: str) -> None:
+    """Within a second, in a checkpoint or after a cell, sync or await; no later cell runs."""
+    after = {
+        "after sync": "import time; time.sleep(0.5)  # while True",
+        "after await": "import asyncio; await asyncio.sleep(0.5)  # while True",
+    }
+    cell, queued = named.send({**LOOP, **after}[how]), named.send("ran = True")
+    until_cell_runs(vault, "while True")
+    pause = ask(vault, Action.PAUSE)
+    assert pause.outcome is Outcome.EFFECTIVE
+    began = time.monotonic()
+    named.manager.interrupt_kernel()
+    reply = named.reply_to(cell)
+    took = time.monotonic() - began
+    assert reply["ename"] in ("KeyboardInterrupt", "CancelledError")
+    assert took < 5, "a pause that Ctrl-C does not end would wait for ever"
+    assert named.reply_to(queued)["status"] == "aborted"
+    process = wait_for_status(vault, "nb", "running")
+    assert process.requests[pause.request_id].outcome is Outcome.INTERRUPTED
+    assert named.run("'ran' in globals()").texts == ["False"]
+
+
+def test_an_idle_kernel_obeys_by_itself(vault: VaultPaths, named: Kernel) -> None:
+    """Idle, it stands at a checkpoint: pause and resume take effect without a cell; a cell started meanwhile waits."""
+    assert ask(vault, Action.PAUSE).outcome is Outcome.EFFECTIVE
+    waiting = named.send("'went on'")
+    until_cell_runs(vault, "went on")
+    assert process_named(vault, "nb").status == "paused"
+    assert ask(vault, Action.RESUME).outcome is Outcome.EFFECTIVE
+    assert named.texts_until_idle(waiting) == ["'went on'"]
+    stop = ask(vault, Action.STOP, keep_kernel=True)
+    assert stop.outcome is Outcome.EFFECTIVE
+
+
+def test_a_paused_kernel_shuts_down_at_once(vault: VaultPaths, named: Kernel) -> None:
+    """The waiting checkpoint does not hold the kernel up until it is killed."""
+    named.send(LOOP["sync"])
+    until_cell_runs(vault, "while True")
+    ask(vault, Action.PAUSE)
+    began = time.monotonic()
+    named.manager.shutdown_kernel()
+    took = time.monotonic() - began
+    assert took < 4, "jupyter_client kills a kernel that has not ended after 5 s"
+    assert wait_for_status(vault, "nb", "finished", "lost").status == "finished"
+
+
+def test_no_checkpoint_puts_automatic_checkpoints_off(vault: VaultPaths, named: Kernel) -> None:
+    """A transaction that spans cells: the request waits, and the place says why."""
+    named.run("block = vault.no_checkpoint(); block.__enter__()")
+    pause = ask(vault, Action.PAUSE, wait=None)
+    assert named.run("1 + 1").texts == ["2"]
+    from tablevault_ext.journal.control_block import read_control
+
+    process = process_named(vault, "nb")
+    wait_until(lambda: "no_checkpoint" in read_control(vault.control_block(process.process_id)).note, "the reason")
+    assert process_named(vault, "nb").requests[pause.request_id].status == "requested"
+    leaving = named.send("block.__exit__(None, None, None)")
+    wait_for_status(vault, "nb", "paused")
+    ask(vault, Action.RESUME)
+    assert named.reply_to(leaving)["status"] == "ok"
+
+
+def test_run_all_with_allow_errors_is_stopped_all_the_same(vault: VaultPaths, tmp_path: Path) -> None:
+    """nbclient with allow_errors goes on to the next cell, and meets the stop again."""
+    codes = [
+        "%load_ext tablevault_ext",
+        "from tablevault_ext import Vault; vault = Vault(process_name='nb')",
+        LOOP["sync"],
+        "open('ran.txt', 'w')",
+        "open('ran.txt', 'w')",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in codes])
+    nbformat.write(notebook, tmp_path / "all.ipynb")
+    command = [sys.executable, "-m", "jupyter", "execute", "--allow-errors", "--kernel_name=python3", "all.ipynb"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
+        wait_until(lambda: process_named(vault, "nb"), "the notebook runs")
+        until_cell_runs(vault, "while True")
+        ask(vault, Action.STOP, wait=None)
+        running.wait(60)
+    assert wait_for_status(vault, "nb", "stopped")
+    assert not (tmp_path / "ran.txt").exists()
