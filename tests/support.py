@@ -122,7 +122,14 @@ class Kernel:
         return self.manager.provisioner.pid
 
     def run(self, code: str, timeout: float = DEADLINE, **options: Any) -> Reply:
-        """Execute a cell and wait for its reply."""
+        """Execute a cell and wait for its reply.
+
+        After an error ipykernel aborts what arrives while it still empties its queue, also cells that were sent when
+        the error's reply was there already. Such a cell did not run: it is sent again.
+        """
+        return wait_until(lambda: self._run_once(code, timeout, **options), "the kernel takes the cell")
+
+    def _run_once(self, code: str, timeout: float, **options: Any) -> Reply | None:
         texts: list[str] = []
 
         def collect(message: dict[str, Any]) -> None:
@@ -131,7 +138,8 @@ class Kernel:
         reply = self.client.execute_interactive(
             textwrap.dedent(code), timeout=timeout, output_hook=collect, allow_stdin=False, **options
         )
-        return Reply(reply["content"]["status"], reply["content"].get("ename"), texts)
+        content = reply["content"]
+        return None if content["status"] == "aborted" else Reply(content["status"], content.get("ename"), texts)
 
     def send(self, code: str) -> str:
         """Queue a cell; its message id."""

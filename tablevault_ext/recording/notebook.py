@@ -268,7 +268,7 @@ class _Gatekeeper(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> Any:
         refusal = self._recorder.refusal_here()
         if refusal is not None:
-            raise _refused_class()(refusal)
+            raise _refused_class(type(refusal).__name__)(refusal)
         return node
 
 
@@ -277,10 +277,11 @@ class _Refused(Exception):
 
 
 @functools.cache
-def _refused_class() -> type[_Refused]:
+def _refused_class(name: str) -> type[_Refused]:
+    """The class of a refusal, under its cause's name: the kernel's reply then says the same as the vault."""
     from IPython.core.error import InputRejected
 
-    class ExecutionRefused(_Refused, InputRejected):
+    class Refused(_Refused, InputRejected):
         """The cell was not run; shown as one line."""
 
         def _render_traceback_(self) -> list[str]:
@@ -292,7 +293,7 @@ def _refused_class() -> type[_Refused]:
         def __str__(self) -> str:
             return str(self.args[0])
 
-    return ExecutionRefused
+    return type(name, (Refused,), {})
 
 
 def _same(before: Any, after: Any) -> bool:

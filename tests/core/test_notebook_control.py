@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -16,10 +15,16 @@ from tablevault_ext.model import Action, Outcome
 from tablevault_ext.paths import VaultPaths
 from tests.support import Kernel, events, process_named, wait_for_status, wait_until
 
+# A cell's first line, which it reaches when the checkpoint before it lies behind: a request that comes earlier is
+# obeyed there, and the cell does not run at all.
+BEGAN = "open('began', 'w').close()\n"
+
 LOOP = {
-    "sync": "import time\nwhile True:\n    time.sleep(0.01)\n    vault.checkpoint_execution()",
-    "await": "import asyncio\nwhile True:\n    await asyncio.sleep(0.01)\n    await vault.acheckpoint_execution()",
-    "sync in await": "import asyncio\nwhile True:\n    await asyncio.sleep(0.01)\n    vault.checkpoint_execution()",
+    "sync": BEGAN + "import time\nwhile True:\n    time.sleep(0.01)\n    vault.checkpoint_execution()",
+    "await": BEGAN
+    + "import asyncio\nwhile True:\n    await asyncio.sleep(0.01)\n    await vault.acheckpoint_execution()",
+    "sync in await": BEGAN
+    + "import asyncio\nwhile True:\n    await asyncio.sleep(0.01)\n    vault.checkpoint_execution()",
 }
 
 
@@ -35,19 +40,16 @@ def ask(paths: VaultPaths, action: Action, wait: float | None = 10.0, **how):
     return ask_process(paths, process.process_id, action, wait=wait, by="ana", **how)
 
 
-def until_cell_runs(paths: VaultPaths, text: str) -> None:
-    def started() -> bool:
-        cells = events(paths, process_named(paths, "nb"), "cell_started")
-        return any(text in cell["code"] for cell in cells)
-
-    wait_until(started, f"the cell with {text!r} has started")
+def until_cell_runs(paths: VaultPaths) -> None:
+    """Until a cell that begins with `BEGAN` is past its first line."""
+    wait_until((paths.root.parent / "began").exists, "the cell runs")
 
 
 @pytest.mark.parametrize("how", LOOP)
 def test_pause_and_resume_inside_a_cell(vault: VaultPaths, named: Kernel, how: str) -> None:
     """The receipts say who asked, when it was seen and when it took effect; nothing is lost."""
     loop = named.send(LOOP[how])
-    until_cell_runs(vault, "while True")
+    until_cell_runs(vault)
     pause = ask(vault, Action.PAUSE, reason="disk")
     assert (pause.outcome, pause.requested_by, pause.reason) == (Outcome.EFFECTIVE, "ana", "disk")
     assert 0 <= pause.seen_latency <= pause.effect_latency < 5
@@ -64,7 +66,7 @@ def test_stop_with_keep_kernel_aborts_the_run_and_keeps_the_memory(vault: VaultP
     """This cell shows one line, the queued ones do not run, the variables are still there."""
     named.run("kept = 41")
     loop, queued = named.send(LOOP[how]), named.send("kept = 0")
-    until_cell_runs(vault, "while True")
+    until_cell_runs(vault)
     ask(vault, Action.STOP, wait=None, keep_kernel=True, reason="enough")
     assert named.texts_until_idle(loop) == ["⏹ nb was stopped by ana: enough"]
     assert named.reply_to(queued)["status"] == "aborted"
@@ -75,10 +77,10 @@ def test_stop_with_keep_kernel_aborts_the_run_and_keeps_the_memory(vault: VaultP
 @pytest.mark.parametrize("cell", ["sync", "await"])
 def test_stop_after_a_cell_aborts_what_is_queued(vault: VaultPaths, named: Kernel, tmp_path: Path, cell: str) -> None:
     """The automatic checkpoint after a cell obeys, although the cell itself has none."""
-    code = "import asyncio, os, time\nwhile not os.path.exists('go'):\n    "
+    code = BEGAN + "import asyncio, os, time\nwhile not os.path.exists('go'):\n    "
     code += {"sync": "time.sleep(0.01)", "await": "await asyncio.sleep(0.01)"}[cell]
     sleeping, queued = named.send(code), named.send("ran = True")
-    until_cell_runs(vault, "exists('go')")
+    until_cell_runs(vault)
     ask(vault, Action.STOP, wait=None, keep_kernel=True)
     (tmp_path / "go").touch()
     assert named.texts_until_idle(sleeping) == ["⏹ nb was stopped by ana"]
@@ -90,11 +92,11 @@ def test_stop_after_a_cell_aborts_what_is_queued(vault: VaultPaths, named: Kerne
 def test_a_stopped_kernel_refuses_cells_until_it_ends(vault: VaultPaths, named: Kernel) -> None:
     """Without a server that ends it the kernel lives on, refuses to run anything, and says so."""
     loop = named.send(LOOP["sync"])
-    until_cell_runs(vault, "while True")
+    until_cell_runs(vault)
     ask(vault, Action.STOP, wait=None)
     assert named.reply_to(loop)["ename"] == "ExecutionStopped"
     refused = named.run("ran = True")
-    assert refused.status == "error"
+    assert (refused.status, refused.ename) == ("error", "ExecutionStopped")
     assert refused.texts == ["⏹ nb was stopped by ana; this cell was not run"]
     process = process_named(vault, "nb")
     assert process.status == "stopping"
@@ -104,12 +106,14 @@ def test_a_stopped_kernel_refuses_cells_until_it_ends(vault: VaultPaths, named: 
 
 
 SWALLOWERS = {
-    "run": "%run swallow.py",
-    "capture": "%%capture\nimport time\nwhile True:\n    time.sleep(0.01)\n    vault.checkpoint_execution()",
+    "run": BEGAN + "%run swallow.py",
+    "capture": f"%%capture\n{BEGAN}import time\nwhile True:\n    time.sleep(0.01)\n    vault.checkpoint_execution()",
     "nested": """
+        open('began', 'w').close()
         get_ipython().run_cell('import time\\nwhile True:\\n    time.sleep(0.01)\\n    vault.checkpoint_execution()')
         """,
     "bare except": """
+        open('began', 'w').close()
         import time
         try:
             while True:
@@ -119,6 +123,7 @@ SWALLOWERS = {
             pass
         """,
     "task": """
+        open('began', 'w').close()
         import asyncio
         async def loop():
             while True:
@@ -127,6 +132,7 @@ SWALLOWERS = {
         await asyncio.wait([asyncio.ensure_future(loop())])
         """,
     "call_soon": """
+        open('began', 'w').close()
         import asyncio
         done = asyncio.Event()
         def step():
@@ -140,6 +146,7 @@ SWALLOWERS = {
         await done.wait()
         """,
     "thread": """
+        open('began', 'w').close()
         import threading, time
         def work():
             while True:
@@ -158,8 +165,7 @@ def test_a_swallowed_stop_still_stops_the_run(vault: VaultPaths, named: Kernel, 
         "while True:\n    time.sleep(0.01)\n    vault.checkpoint_execution()\n"
     )
     cell, queued = named.send(SWALLOWERS[swallower] + "\n"), named.send("ran = True")
-    first = textwrap.dedent(SWALLOWERS[swallower]).strip().splitlines()[0]
-    until_cell_runs(vault, first[:20])
+    until_cell_runs(vault)
     ask(vault, Action.STOP, wait=None, keep_kernel=True)
     named.reply_to(cell)
     assert named.reply_to(queued)["status"] in ("aborted", "error")
@@ -171,11 +177,11 @@ def test_a_swallowed_stop_still_stops_the_run(vault: VaultPaths, named: Kernel, 
 def test_ctrl_c_ends_a_pause_and_aborts_the_run(vault: VaultPaths, named: Kernel, how: str) -> None:
     """Within a second, in a checkpoint or after a cell, sync or await; no later cell runs."""
     after = {
-        "after sync": "import time; time.sleep(0.5)  # while True",
-        "after await": "import asyncio; await asyncio.sleep(0.5)  # while True",
+        "after sync": BEGAN + "import time; time.sleep(0.5)",
+        "after await": BEGAN + "import asyncio; await asyncio.sleep(0.5)",
     }
     cell, queued = named.send({**LOOP, **after}[how]), named.send("ran = True")
-    until_cell_runs(vault, "while True")
+    until_cell_runs(vault)
     pause = ask(vault, Action.PAUSE)
     assert pause.outcome is Outcome.EFFECTIVE
     began = time.monotonic()
@@ -194,7 +200,7 @@ def test_an_idle_kernel_obeys_by_itself(vault: VaultPaths, named: Kernel) -> Non
     """Idle, it stands at a checkpoint: pause and resume take effect without a cell; a cell started meanwhile waits."""
     assert ask(vault, Action.PAUSE).outcome is Outcome.EFFECTIVE
     waiting = named.send("'went on'")
-    until_cell_runs(vault, "went on")
+    wait_until(lambda: events(vault, process_named(vault, "nb"), "cell_started")[-1]["code"] == "'went on'", "it waits")
     assert process_named(vault, "nb").status == "paused"
     assert ask(vault, Action.RESUME).outcome is Outcome.EFFECTIVE
     assert named.texts_until_idle(waiting) == ["'went on'"]
@@ -202,10 +208,23 @@ def test_an_idle_kernel_obeys_by_itself(vault: VaultPaths, named: Kernel) -> Non
     assert stop.outcome is Outcome.EFFECTIVE
 
 
+def test_ctrl_c_ends_a_pause_before_a_cell(vault: VaultPaths, named: Kernel) -> None:
+    """The cell that waited does not run, and its reply says what ended it."""
+    pause = ask(vault, Action.PAUSE)
+    waiting = named.send("ran = True")
+    wait_until(
+        lambda: events(vault, process_named(vault, "nb"), "cell_started")[-1]["code"] == "ran = True", "it waits"
+    )
+    named.manager.interrupt_kernel()
+    assert named.reply_to(waiting)["ename"] == "KeyboardInterrupt"
+    assert wait_for_status(vault, "nb", "running").requests[pause.request_id].outcome is Outcome.INTERRUPTED
+    assert named.run("'ran' in globals()").texts == ["False"]
+
+
 def test_a_paused_kernel_shuts_down_at_once(vault: VaultPaths, named: Kernel) -> None:
     """The waiting checkpoint does not hold the kernel up until it is killed."""
     named.send(LOOP["sync"])
-    until_cell_runs(vault, "while True")
+    until_cell_runs(vault)
     ask(vault, Action.PAUSE)
     began = time.monotonic()
     named.manager.shutdown_kernel()
@@ -244,7 +263,7 @@ def test_run_all_with_allow_errors_is_stopped_all_the_same(vault: VaultPaths, tm
     command = [sys.executable, "-m", "jupyter", "execute", "--allow-errors", "--kernel_name=python3", "all.ipynb"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
         wait_until(lambda: process_named(vault, "nb"), "the notebook runs")
-        until_cell_runs(vault, "while True")
+        until_cell_runs(vault)
         ask(vault, Action.STOP, wait=None)
         running.wait(60)
     assert wait_for_status(vault, "nb", "stopped")

@@ -241,9 +241,9 @@ def test_the_interrupt_button_does_not_break_the_pool(kernel: Kernel, vault: Vau
 
 
 def _pids(kernel: Kernel) -> set[int]:
-    """The processes that run a map's items; a cell sent right after an interrupt may still be aborted with it."""
+    """The processes that run a map's items."""
     cell = "print(sorted(set(map_tasks(lambda _: os.getpid(), range(50), executor_id=pool))))"
-    reply = wait_until(lambda: (r := kernel.run(cell)).status != "aborted" and r, "the cell runs")
+    reply = kernel.run(cell)
     assert reply.status == "ok", reply.text
     return {int(word) for word in reply.text.strip("[] \n").split(",")}
 
@@ -254,8 +254,7 @@ def test_an_interrupt_leaves_background_commands_alone(kernel: Kernel, tmp_path:
     wait_until((tmp_path / "begun").exists, "the cell runs")
     kernel.manager.interrupt_kernel()
     assert kernel.reply_to(cell)["ename"] == "KeyboardInterrupt"
-    status = wait_until(lambda: (r := kernel.run("print(command.status)")).status != "aborted" and r)
-    assert "running" in status.text
+    assert "running" in kernel.run("print(command.status)").text
 
 
 def test_await_works_in_cells(kernel: Kernel) -> None:

@@ -36,7 +36,8 @@ for epoch in vault.track(range(epochs), desc="epoch"):
         print("UserWarning: the learning rate is high", file=sys.stderr, flush=True)
     if epoch % 25 == 0:
         Path(f"{name}.ckpt").write_bytes(bytes(200_000))
-    Path(f"{name}.beat").write_text(str(epoch))
+    Path(f".{name}.beat").write_text(str(epoch))
+    Path(f".{name}.beat").replace(f"{name}.beat")  # whole at every moment, for whoever reads it
     if epoch == fails:
         raise FloatingPointError(f"the loss is nan in epoch {epoch}")
     time.sleep(seconds)
@@ -74,7 +75,7 @@ class Stage:
     def beat(self, name: str) -> int:
         """The epoch that a run has come to; -1 before its first."""
         try:
-            return int((self.lab.root / f"{name}.beat").read_text() or -1)
+            return int((self.lab.root / f"{name}.beat").read_text())
         except FileNotFoundError:
             return -1
 

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.labextension.panel import PanelPage
+from tests.support import wait_until
 
 from .stage import SLOW_MACHINE, Stage
 
@@ -54,7 +55,7 @@ def test_the_server_restarts_meanwhile(panel: PanelPage, stage: Stage) -> None:
     before = stage.beat("train")
     stage.lab.start()
     expect(panel.panel).not_to_contain_text("The server cannot be reached", timeout=SLOW_MACHINE * 1000)
-    assert stage.beat("train") > before
+    wait_until(lambda: stage.beat("train") > before, "the run goes on")
     panel.page.keyboard.press("Escape")  # JupyterLab's own dialog about the connection
     panel.row("train").click()
     panel.action("Pause")
