@@ -276,7 +276,7 @@ class Session:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if self.checkpoints is not None:
             self.checkpoints.begin_stop()
-            self.checkpoints.run_callbacks()
+            self.checkpoints.stop.run_callbacks()
         raise ExecutionStopped(self.process.name, reason="SIGTERM")
 
     def _run_last_steps(self) -> None:
@@ -286,7 +286,7 @@ class Session:
             step()
         # A stop ends what outlives it. After a bare SIGTERM, whoever sent it sees to the rest.
         if self._children is not None and self.checkpoints is not None and self.checkpoints.desk.stops:
-            self.checkpoints.note(self._children.end(self.checkpoints.grace))
+            self.checkpoints.stop.note(self._children.end(self.checkpoints.stop.grace))
 
     def _end_notebook(self) -> None:
         if os.getpid() != self.process.pid:

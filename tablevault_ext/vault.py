@@ -157,7 +157,7 @@ class Vault(VaultClient):
         if not callable(callback):
             raise BadArgument("on_stop needs a function without arguments")
         if self._session.checkpoints is not None:
-            self._session.checkpoints.on_stop.append(callback)
+            self._session.checkpoints.stop.callbacks.append(callback)
         return callback
 
     def track(self, iterable: Iterable[T], total: float | None = None, desc: str = "") -> Iterator[T]:

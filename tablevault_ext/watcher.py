@@ -79,7 +79,7 @@ class Watcher:
         checkpoints.obey_idle(lambda: notebook.idle)
         if not checkpoints.stopping or not notebook.idle:
             return
-        if checkpoints.keeps_kernel:
+        if checkpoints.stop.keeps_kernel:
             if notebook.idle_for() >= _QUEUE_IDLE:
                 checkpoints.release_stop()
         else:
@@ -96,7 +96,7 @@ class Watcher:
             actors.suspend()
         checkpoints.obey_idle(actors.all_at_receive)
         if checkpoints.stopping:
-            actors.stop(checkpoints.stop_error_now)
+            actors.stop(checkpoints.stop.error)
 
     def _leave_terminal(self) -> None:
         """Terminal IPython has no server: it leaves its own prompt."""

@@ -10,44 +10,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import ExecutionStopped
-from ..identity import boot_id
 from ..journal.control_block import BELL, INBOX_WORD, ControlBlock
 from ..journal.reader import read_inbox
 from ..journal.writer import JournalWriter
-from ..model import Outcome, Request, Status, mono_us
+from ..model import Outcome, Request, Status
 from ..paths import VaultPaths
 from ..state_machine import Desk
 from .fast_path import make_checkpoint
+from .interrupts import interruptible
+from .own_children import Children, NoChildren
+from .receipts import Receipts
+from .sticky_stop import StickyStop
 
 log = logging.getLogger("tablevault_ext")
 
 HELD = "inside vault.no_checkpoint()"
 _POLL = 1.0  # seconds between looks at the inbox while paused; the FIFO normally wakes us at once
-
-
-class Children(Protocol):
-    """Suspends and resumes the child processes with their parent; both return what they observed."""
-
-    def suspend(self) -> dict[str, Any]: ...
-
-    def resume(self) -> dict[str, Any]: ...
-
-
-class NoChildren:
-    """Leaves child processes alone."""
-
-    def suspend(self) -> dict[str, Any]:
-        return {}
-
-    def resume(self) -> dict[str, Any]:
-        return {}
 
 
 class Checkpoints:
@@ -89,18 +73,15 @@ class Checkpoints:
         """Serve another process from now on: a forked child that has registered itself."""
         self.name = name
         self.block = block
-        self.on_stop: list[Callable[[], Any]] = []
-        self.stop_error = stop_error
         self.desk = Desk(process_id)
-        self._journal = journal
+        self._receipts = Receipts(journal)
+        self.stop = StickyStop(name, self.desk, self._receipts, stop_error)
         self._inbox = paths.inbox(process_id)
-        self._offset = 0
         self._is_boss = is_boss
         self._held = 0
         self._lock = threading.RLock()
         self._changed = threading.Condition()
         self._threads_at_start = {thread.ident for thread in threading.enumerate()}
-        self._called_back = False
         self._bind(block.memory, block.words, self._obey, block.set_place, self.look_for_lost_rings)
 
     def intercept(self, first: Callable[[], None]) -> None:
@@ -157,7 +138,7 @@ class Checkpoints:
             else:
                 self._begin_pause_if_wanted()
         if stops:
-            self.run_callbacks()
+            self.stop.run_callbacks()
 
     def release_kernel(self) -> None:
         """The run is aborted: tell whoever looks after this kernel that it may be ended now."""
@@ -165,7 +146,7 @@ class Checkpoints:
             for stop in self.desk.stops:
                 if not stop.detail.get("released"):
                     stop.detail["released"] = True
-                    self._write_receipt(stop, None, None, event="request_released", detail={"released": True})
+                    self._receipts.add(stop, {"released": True})
 
     @contextmanager
     def no_checkpoint(self) -> Iterator[None]:
@@ -187,48 +168,19 @@ class Checkpoints:
         """A stop was raised and sticks."""
         return self.desk.stopping
 
-    @property
-    def keeps_kernel(self) -> bool:
-        """The stop that sticks asked to keep the kernel's memory."""
-        return bool(self.desk.stops) and all(stop.keep_kernel for stop in self.desk.stops)
-
-    @property
-    def grace(self) -> float:
-        """Seconds that a stop leaves to what it ends."""
-        return max((stop.grace for stop in self.desk.stops), default=30.0)
-
-    def note(self, detail: dict[str, Any]) -> None:
-        """Add what was observed to the receipts of the stop."""
-        if detail:
-            for stop in self.desk.stops:
-                self._write_receipt(stop, None, None, event="request_detail", detail=detail)
-
-    def stop_error_now(self) -> BaseException:
-        """The exception of the stop that sticks."""
-        stop = self.desk.stops[-1] if self.desk.stops else None
-        if not issubclass(self.stop_error, ExecutionStopped):
-            return self.stop_error(f"{self.name} was stopped")
-        if stop is None:
-            return self.stop_error(self.name)
-        return self.stop_error(
-            self.name, requested_by=stop.requested_by, reason=stop.reason, request_id=stop.request_id
-        )
-
     def release_stop(self) -> None:
         """The run was aborted and the kernel is kept: the stop has taken effect and no longer sticks."""
         with self._lock:
             for stop in self.desk.stops:
-                self._write_receipt(stop, Outcome.EFFECTIVE, Status.RUNNING)
+                self._receipts.write(stop, Outcome.EFFECTIVE, Status.RUNNING)
             self.desk.stops.clear()
             self.desk.stopping = False
-            self._called_back = False
+            self.stop.forget()
             self._set_bell()
 
-    def begin_stop(self, request: Request | None = None) -> None:
-        """Make this process stop from within: a signal came, or an actor asked."""
+    def begin_stop(self) -> None:
+        """Make this process stop from within: a signal came."""
         with self._lock:
-            if request is not None:
-                self.desk.stops.append(request)
             self._mark_stopping()
 
     def leave_pause(self) -> None:
@@ -245,16 +197,16 @@ class Checkpoints:
             # Cleared before the inbox is read: a ring that comes in between is a ring for next time.
             self.block.hush()
             try:
-                start = self._offset
-                for offset, line in read_inbox(self._inbox, self._offset):
+                start = self._receipts.inbox_offset
+                for offset, line in read_inbox(self._inbox, self._receipts.inbox_offset):
                     decisions = self.desk.take(line)
-                    self._offset = offset
+                    self._receipts.inbox_offset = offset
                     for decision in decisions:
                         status = self._live_status() if decision.outcome is Outcome.WITHDRAWN else None
-                        self._write_receipt(decision.request, decision.outcome, status, note=decision.note)
-                if self._offset != start:
-                    self._journal.append("inbox_read", inbox=self._offset)
-                    self.block.words[INBOX_WORD] = self._offset
+                        self._receipts.write(decision.request, decision.outcome, status, note=decision.note)
+                if self._receipts.inbox_offset != start:
+                    self._receipts.acknowledge()
+                    self.block.words[INBOX_WORD] = self._receipts.inbox_offset
             except BaseException:
                 self.block.memory[BELL] = 1  # interrupted half-way: look again
                 raise
@@ -271,7 +223,7 @@ class Checkpoints:
     ) -> None:
         """Write how a request came out that somebody else of this process carried out."""
         with self._lock:
-            self._write_receipt(request, outcome, None, note=note, detail=detail)
+            self._receipts.write(request, outcome, None, note=note, detail=detail)
 
     def _set_bell(self) -> None:
         desk = self.desk
@@ -300,8 +252,8 @@ class Checkpoints:
         if self.desk.stops or self.desk.stopping:
             with self._lock:
                 self._mark_stopping()
-            self.run_callbacks()
-            raise self.stop_error_now()
+            self.stop.run_callbacks()
+            raise self.stop.error()
 
     def _mark_stopping(self) -> None:
         desk = self.desk
@@ -310,19 +262,8 @@ class Checkpoints:
         if not desk.stopping:
             desk.stopping = True
             for stop in desk.stops:
-                self._write_receipt(stop, None, Status.STOPPING)
+                self._receipts.write(stop, None, Status.STOPPING)
         self.block.memory[BELL] = 1
-
-    def run_callbacks(self) -> None:
-        """Let training save what it has: once, in the thread that stops."""
-        if self._called_back:
-            return
-        self._called_back = True
-        for callback in self.on_stop:
-            try:
-                callback()
-            except Exception:
-                log.exception("an on_stop callback of %s failed", self.name)
 
     # Pausing
 
@@ -335,11 +276,11 @@ class Checkpoints:
             if not desk.wants_pause:
                 return False
             for pause in desk.pauses:
-                self._write_receipt(pause, None, Status.PAUSING)
+                self._receipts.write(pause, None, Status.PAUSING)
             detail = {"threads_running_on": self._other_threads()} | self.children.suspend()
             desk.paused = True
             for pause in desk.pauses:
-                self._write_receipt(pause, Outcome.EFFECTIVE, Status.PAUSED, detail=detail)
+                self._receipts.write(pause, Outcome.EFFECTIVE, Status.PAUSED, detail=detail)
             self.block.memory[BELL] = 1
             log.info("%s is paused", self.name)
             return True
@@ -351,7 +292,7 @@ class Checkpoints:
     def _wait(self) -> None:
         """Wait in the boss thread until resumed or stopped. Ctrl-C ends the pause."""
         try:
-            with _interruptible():
+            with interruptible():
                 while not self._goes_on():
                     self.block.wait(_POLL)
                     self.read_inbox()
@@ -407,9 +348,9 @@ class Checkpoints:
             after = Status.STOPPING if desk.stops else Status.RUNNING
             if interrupted:
                 for pause in desk.pauses:
-                    self._write_receipt(pause, Outcome.INTERRUPTED, after, note="ended by Ctrl-C", detail=detail)
+                    self._receipts.write(pause, Outcome.INTERRUPTED, after, note="ended by Ctrl-C", detail=detail)
             for resume in desk.resumes:
-                self._write_receipt(resume, Outcome.EFFECTIVE, after, detail=detail)
+                self._receipts.write(resume, Outcome.EFFECTIVE, after, detail=detail)
             desk.pauses.clear()
             desk.resumes.clear()
             log.info("%s goes on", self.name)
@@ -427,7 +368,7 @@ class Checkpoints:
 
     def _inbox_is_longer(self) -> bool:
         try:
-            return self._inbox.stat().st_size > self._offset
+            return self._inbox.stat().st_size > self._receipts.inbox_offset
         except OSError:
             return False
 
@@ -437,52 +378,3 @@ class Checkpoints:
         return sum(
             1 for thread in threading.enumerate() if thread.ident not in self._threads_at_start and thread.ident != me
         )
-
-    # Receipts
-
-    def _write_receipt(
-        self,
-        request: Request,
-        outcome: Outcome | None,
-        status: Status | None,
-        *,
-        note: str = "",
-        detail: dict[str, Any] | None = None,
-        event: str = "",
-    ) -> None:
-        fields: dict[str, Any] = {
-            "id": request.request_id,
-            "inbox": self._offset,
-            "boot": boot_id(),
-            "mono": mono_us(),
-        }
-        if outcome is not None:
-            fields["outcome"] = outcome.value
-        if status is not None:
-            fields["status"] = status.value
-        if note:
-            fields["note"] = note
-        if detail:
-            fields["detail"] = detail
-        self._journal.append(event or ("request_seen" if outcome is None else "request_closed"), **fields)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt here.
-
-    While an `await` cell runs, ipykernel's own SIGINT handler only cancels the cell's task, which a blocked
-    event loop never notices.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler or before is None:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import VaultError
 from ..identity import Identity
 from ..paths import VaultPaths
 
 if TYPE_CHECKING:
-    from .checkpoint import Children
     from .marks import Marks
+
+
+class Children(Protocol):
+    """Suspends and resumes the child processes with their parent; both return what they observed."""
+
+    def suspend(self) -> dict[str, Any]: ...
+
+    def resume(self) -> dict[str, Any]: ...
+
+
+class NoChildren:
+    """Leaves child processes alone."""
+
+    def suspend(self) -> dict[str, Any]:
+        return {}
+
+    def resume(self) -> dict[str, Any]:
+        return {}
 
 
 class OwnChildren:
