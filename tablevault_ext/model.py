@@ -47,6 +47,11 @@ class Status(StrEnum):
         return self in _ENDED
 
     @property
+    def at_rest(self) -> bool:
+        """It makes no progress: paused, or over."""
+        return self is Status.PAUSED or self.ended
+
+    @property
     def label(self) -> str:
         return _LOOKS[self][0]
 

@@ -266,7 +266,7 @@ def _rename(
         return
     process.rename(name or process.name, user_id=user_id, description=description, parent=parent)
     if session.checkpoints is not None:
-        session.checkpoints.name = process.name
+        session.checkpoints.rename(process.name)
 
 
 def _ensure_ingester(paths: VaultPaths) -> None:

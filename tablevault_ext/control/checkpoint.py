@@ -84,6 +84,10 @@ class Checkpoints:
         self._threads_at_start = {thread.ident for thread in threading.enumerate()}
         self._bind(block.memory, block.words, self._obey, block.set_place, self.look_for_lost_rings)
 
+    def rename(self, name: str) -> None:
+        """The process has another name from now on."""
+        self.name = self.stop.name = name
+
     def intercept(self, first: Callable[[], None]) -> None:
         """Call ``first`` at the next checkpoint instead of looking at the (parent's) control block."""
         self._bind(b"\x01", [0] * 16, first, lambda line, note: None, lambda: None)

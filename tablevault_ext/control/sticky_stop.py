@@ -24,7 +24,7 @@ class StickyStop:
 
     def __init__(self, name: str, desk: Desk, receipts: Receipts, error_class: type[BaseException]) -> None:
         self.callbacks: list[Callable[[], Any]] = []
-        self._name = name
+        self.name = name
         self._desk = desk
         self._receipts = receipts
         self._error_class = error_class
@@ -43,12 +43,12 @@ class StickyStop:
     def error(self) -> BaseException:
         """The exception that it raises at every checkpoint."""
         if not issubclass(self._error_class, ExecutionStopped):
-            return self._error_class(f"{self._name} was stopped")
+            return self._error_class(f"{self.name} was stopped")
         if not self._desk.stops:
-            return self._error_class(self._name)
+            return self._error_class(self.name)
         stop = self._desk.stops[-1]
         return self._error_class(
-            self._name, requested_by=stop.requested_by, reason=stop.reason, request_id=stop.request_id
+            self.name, requested_by=stop.requested_by, reason=stop.reason, request_id=stop.request_id
         )
 
     def run_callbacks(self) -> None:
@@ -60,7 +60,7 @@ class StickyStop:
             try:
                 callback()
             except Exception:
-                log.exception("an on_stop callback of %s failed", self._name)
+                log.exception("an on_stop callback of %s failed", self.name)
 
     def note(self, detail: dict[str, Any]) -> None:
         """Add what was observed to its receipts."""

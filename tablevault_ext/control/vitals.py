@@ -15,7 +15,7 @@ from .sampling import read_history
 class Vitals:
     """CPU (% of one core) and memory (RSS, bytes) of a process with its descendants, and its outermost progress bar.
 
-    ``rate`` is steps a second, paused time not counted. None is what nobody has seen yet.
+    ``rate`` is steps a second, paused time not counted; while it is paused there is none. None is what nobody has seen.
 
     >>> Vitals(done=25, total=100, rate=5.0).eta
     15.0
@@ -44,13 +44,15 @@ def read_vitals(paths: VaultPaths, processes: Iterable[Process]) -> dict[str, Vi
     """The vitals of those that live, by process id."""
     from ..store import listings
 
-    living = [process.process_id for process in processes if not process.status.ended]
+    living = [process for process in processes if not process.status.ended]
     bars: dict[str, dict[str, Any]] = {}
-    for bar in listings.progress(paths, living) if living else ():
+    for bar in listings.progress(paths, [process.process_id for process in living]) if living else ():
         bars.setdefault(bar.pop("process_id"), bar)
-    return {process_id: _vitals(paths, process_id, bars.get(process_id, {})) for process_id in living}
+    return {process.process_id: _vitals(paths, process, bars.get(process.process_id, {})) for process in living}
 
 
-def _vitals(paths: VaultPaths, process_id: str, bar: dict[str, Any]) -> Vitals:
-    last: dict[str, Any] = next(reversed(read_history(paths, process_id)), {})
+def _vitals(paths: VaultPaths, process: Process, bar: dict[str, Any]) -> Vitals:
+    last: dict[str, Any] = next(reversed(read_history(paths, process.process_id)), {})
+    if bar and process.status.at_rest:
+        bar = bar | {"rate": None}
     return Vitals(cpu=last.get("cpu"), rss=last.get("rss"), **bar)

@@ -62,7 +62,7 @@ def process_json(process: Process, facts: Facts) -> Json:
         "errors": facts.errors,
         "children": {"worker": 0, "command": 0, "script": 0, "notebook": 0, "unrecorded": 0},
         "actors": 0 if ended else facts.living_actors,
-        "progress": bar_json(facts.bar),
+        "progress": bar_json(facts.bar, process.status),
         "resources": None,
     }
 
@@ -170,16 +170,17 @@ def cell_now_json(cell: CurrentCell | None) -> Json | None:
     }
 
 
-def bar_json(bar: Bar | None) -> Json | None:
+def bar_json(bar: Bar | None, status: Status) -> Json | None:
     if bar is None:
         return None
+    rate = None if status.at_rest else bar.rate
     left = None if bar.total is None else max(bar.total - bar.done, 0)
     return {
         "desc": bar.desc,
         "done": bar.done,
         "total": bar.total,
-        "rate": bar.rate,
-        "eta": left / bar.rate if left is not None and bar.rate else None,
+        "rate": rate,
+        "eta": left / rate if left is not None and rate else None,
         "updated_at": iso(bar.updated_at),
     }
 

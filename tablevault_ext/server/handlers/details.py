@@ -58,7 +58,7 @@ class ProgressHandler(VaultHandler):
     async def get(self, process_id: str) -> None:
         self.no_query()
         entry = await self.entry(process_id)
-        self.noticed(bars=[bar_json(bar) for bar in entry.facts.bars.values()])
+        self.noticed(bars=[bar_json(bar, entry.process.status) for bar in entry.facts.bars.values()])
 
 
 class ActorsHandler(VaultHandler):
