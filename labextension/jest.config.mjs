@@ -15,6 +15,7 @@ const modules = [
 
 export default {
   testEnvironment: 'jsdom',
+  testTimeout: 60_000, // a busy machine is slow, not wrong
   testMatch: ['<rootDir>/test/**/*.spec.ts', '<rootDir>/test/**/*.spec.tsx'],
   moduleNameMapper: { '\\.(css|svg)$': '<rootDir>/test/empty.ts' },
   transform: {

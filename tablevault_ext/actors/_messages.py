@@ -250,7 +250,7 @@ def _post(process: Process, message: Any) -> ThreadFuture[None]:
 
 def _arrive(process: Process, message: Any, done: ThreadFuture[None]) -> None:
     if process.state != RUNNING:
-        done.set_exception(NoSuchProcess(process.pid))
+        _mailbox.Blocked(message, done).refuse(NoSuchProcess(process.pid))  # its sender may have given up just now
         return
     if SWITCH.on:
         note_sent(process, message)

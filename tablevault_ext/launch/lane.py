@@ -7,6 +7,7 @@ each, the death of a worker costs exactly what ran on it.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -26,6 +27,8 @@ from .tasks import Task
 
 log = logging.getLogger("tablevault_ext")
 
+_CODE_SECONDS = 5.0  # that the thread which has fetched an exit code may take to write it down, on a busy machine
+
 
 class Lane:
     """A place where one task at a time runs. Opened with its first task."""
@@ -42,6 +45,7 @@ class Lane:
         self._slot: Any = None
         self._engine: ProcessPoolExecutor | None = None
         self._record: ProcessRecord | None = None
+        self._noting = threading.Lock()
         self._number = 0
 
     def run(self, task: Task, done: Callable[[Lane, Task, Future[Reply]], None]) -> None:
@@ -76,6 +80,7 @@ class Lane:
         if process is not None and not wait([process.sentinel], patience):
             return False
         self._engine.shutdown(wait=True)
+        self._gone()
         return True
 
     def end_now(self) -> None:
@@ -85,6 +90,8 @@ class Lane:
             self._host.end_tree(self.identity, self.process_id, 0.0)
         if self._engine is not None:
             self._engine.shutdown(wait=False, cancel_futures=True)
+        if self.identity is not None and self.exit_code() is not None:
+            self._gone()
 
     def exit_code(self) -> int | None:
         """How the worker ended; a signal is negative. None while it runs, or if it is not known."""
@@ -92,7 +99,7 @@ class Lane:
         if process is None:
             return None
         # Two threads may ask at once: who comes second sees the code a moment later.
-        end = time.monotonic() + 1.0
+        end = time.monotonic() + _CODE_SECONDS
         while (code := process.exitcode) is None and time.monotonic() < end:
             time.sleep(0.001)
         return code
@@ -128,11 +135,13 @@ class Lane:
         watch(process.sentinel, self._gone)
 
     def _gone(self) -> None:
+        """Note how the worker ended: whoever sees it first, for at exit the reaper's thread may be too late."""
         code = self.exit_code()
         self.dead = True
         error = None if self.closing or code == 0 else f"the worker ended with {describe_exit(code)}"
         if self._record is not None and self.identity is not None:
-            self._record.ended(code, stopped=self.closing and code != 0, error=error)
+            with self._noting:
+                self._record.ended(code, stopped=self.closing and code != 0, error=error)
 
     def _start_of(self, number: int) -> int | None:
         slot = self._slot

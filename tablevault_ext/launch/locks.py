@@ -78,9 +78,6 @@ class LockDesk:
             time.sleep(nap if end is None else max(0.0, min(nap, end - now)))
             nap = min(nap * 1.5, _LONGEST_NAP)
             self._host.checkpoint()
-        if not card.exists():
-            self._let_go(card)
-            self._known_lock(lock_id)
         return True
 
     def release_lock(self, lock_id: str) -> None:
@@ -120,6 +117,9 @@ class LockDesk:
         try:
             lock.acquire(blocking=False)
         except Timeout:
+            return False
+        if not card.exists():  # deleted: this is a new file, and who holds the old one, here perhaps, still has it
+            lock.release()
             return False
         with _guard:
             _held[card] = lock

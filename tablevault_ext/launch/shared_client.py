@@ -37,8 +37,8 @@ def call(paths: VaultPaths, method: str, *args: Any) -> Any:
         SharedStateLost: no server could be started or reached.
     """
     for attempt in range(_ATTEMPTS):
-        connection = _connection(paths, again=attempt > 0)
         try:
+            connection = _connection(paths, again=attempt > 0)
             connection.send(("shelf", method, args, {}))
             kind, answer = connection.recv()
         except (EOFError, ConnectionError):

@@ -72,6 +72,8 @@ class Opened:
     def close(self) -> None:
         """Let go of the file, even if somebody still refers to the connection."""
         with contextlib.suppress(duckdb.Error):
+            # Ctrl-C takes a query from us, not from DuckDB's threads: to roll back would wait for its end.
+            self.connection.interrupt()
             self.connection.execute("ROLLBACK")
         kept = self.catalog is not None
         with contextlib.suppress(duckdb.Error):

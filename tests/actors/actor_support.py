@@ -13,7 +13,7 @@ class Boom(Exception):
     """The one error that a test may let an actor die of; any other fails the test."""
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     """Let the loop run until the condition holds; fail if it does not in time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
@@ -33,7 +33,7 @@ async def crash(error: BaseException | None = None) -> None:
     raise error or Boom("crashed")
 
 
-async def down(ref: str, seconds: float = 10.0) -> Any:
+async def down(ref: str, seconds: float = 60.0) -> Any:
     """The reason in the DOWN message of that monitor."""
     message = await process.receive(timeout=seconds, match=lambda m: m[0] == "DOWN" and m[1] == ref)
     assert len(message) == 5 and message[2] == "process"
@@ -54,4 +54,4 @@ async def in_process(body: Callable[..., Any], *args: Any, **options: Any) -> An
         result.set_result(value)
 
     await process.spawn(run, **options)
-    return await asyncio.wait_for(result, 30)
+    return await asyncio.wait_for(result, 120)

@@ -53,5 +53,5 @@ def test_examples_of_the_docstrings(name: str, thing: Any, names: dict[str, Any]
     result = runner.run(example, clear_globs=False)
     assert result.failed == 0 and result.attempted > 0
     if "main" in example.globs:
-        asyncio.run(asyncio.wait_for(example.globs["main"](), 20))
+        asyncio.run(asyncio.wait_for(example.globs["main"](), 120))
     deaths.clear()

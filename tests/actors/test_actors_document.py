@@ -76,7 +76,7 @@ async def check_spawn_link(names: Names) -> None:
 
 async def check_spawn_monitor(names: Names) -> None:
     await process.send(names["pid"], "end")
-    assert await process.receive(timeout=5) == ("DOWN", names["ref"], "process", names["pid"], "normal")
+    assert await process.receive(timeout=60) == ("DOWN", names["ref"], "process", names["pid"], "normal")
 
 
 async def check_receive(names: Names) -> None:
@@ -94,7 +94,7 @@ async def check_unlink(names: Names) -> None:
 
 async def check_monitor(names: Names) -> None:
     await process.exit(names["pid"], "gone")
-    assert await process.receive(timeout=5) == ("DOWN", names["ref"], "process", names["pid"], "gone")
+    assert await process.receive(timeout=60) == ("DOWN", names["ref"], "process", names["pid"], "gone")
 
 
 async def check_demonitor(names: Names) -> None:
@@ -126,7 +126,7 @@ async def check_processes(names: Names) -> None:
 
 
 async def check_exit(names: Names) -> None:
-    assert (await process.receive(timeout=5))[4] == "shutdown"
+    assert (await process.receive(timeout=60))[4] == "shutdown"
 
 
 CHECKS: dict[str, Callable[[Names], Awaitable[None]]] = {
@@ -248,7 +248,7 @@ async def test_link_for_cleanup(top_level: bool) -> None:
         raise process.ProcessExit("user dies")
 
     _, ref = await process.spawn_monitor(user)
-    assert (await process.receive(timeout=5))[1:] == (ref, "process", _, "user dies")
+    assert (await process.receive(timeout=60))[1:] == (ref, "process", _, "user dies")
     await until(lambda: process.processes() == [process.self()])
     assert seen == [("query", "some data")]
 
@@ -287,6 +287,6 @@ def test_the_main_coroutine_of_a_script_acts_as_a_process() -> None:
 
     async def main() -> Any:
         pid, ref = await process.spawn_monitor(asyncio.sleep, [0])
-        return await process.receive(timeout=5) == ("DOWN", ref, "process", pid, "normal")
+        return await process.receive(timeout=60) == ("DOWN", ref, "process", pid, "normal")
 
     assert asyncio.run(main()) is True

@@ -79,7 +79,7 @@ async def test_call_cast_info() -> None:
 async def test_a_reply_may_come_later_and_from_elsewhere() -> None:
     """NoReply now, reply() from another process."""
     pid = await gen_server.start(Counter)
-    assert await gen_server.call(pid, "later", timeout=5) == "late answer"
+    assert await gen_server.call(pid, "later", timeout=60) == "late answer"
 
 
 async def test_call_times_out_and_the_late_reply_is_dropped() -> None:
@@ -126,7 +126,7 @@ async def test_terminate_is_called_with_the_reason(ending: str) -> None:
     pid = await gen_server.start(Counter, kwargs={"log": log})
     ref = await process.monitor(pid)
     if ending == "gen_server.stop":
-        await gen_server.stop(pid, "shutdown", timeout=5)
+        await gen_server.stop(pid, "shutdown", timeout=60)
     elif ending == "bad return":
         await gen_server.cast(pid, "bad return")
     elif ending == "stop with reply":

@@ -103,7 +103,7 @@ async def test_a_sender_is_not_stranded_by_the_receivers_death() -> None:
     await asyncio.sleep(0)
     await process.exit(pid, "kill")
     with pytest.raises(process.NoSuchProcess):
-        await asyncio.wait_for(blocked, 5)
+        await asyncio.wait_for(blocked, 60)
 
 
 async def test_a_process_never_waits_for_itself() -> None:
@@ -162,7 +162,7 @@ async def test_selective_receive_waits_for_what_is_to_come() -> None:
         await process.send(me, "before")
         for delay, message in ((0.01, "during"), (0.02, ("wanted", 1))):
             await process.send_after(delay, me, message)
-        wanted = await process.receive(timeout=5, match=lambda m: m[0] == "wanted")
+        wanted = await process.receive(timeout=60, match=lambda m: m[0] == "wanted")
         return wanted, await process.receive(), await process.receive()
 
     assert await in_process(body) == (("wanted", 1), "before", "during")
@@ -173,7 +173,7 @@ async def test_selective_receive_sees_through_a_full_mailbox() -> None:
 
     async def body() -> Any:
         await asyncio.sleep(0.01)
-        wanted = await process.receive(timeout=5, match=lambda m: m == "wanted")
+        wanted = await process.receive(timeout=60, match=lambda m: m == "wanted")
         return wanted, await process.receive(), await process.receive()
 
     result = asyncio.create_task(in_process(body, name="full", mailbox_size=1))
@@ -181,7 +181,7 @@ async def test_selective_receive_sees_through_a_full_mailbox() -> None:
     await process.send("full", "first")
     second = asyncio.create_task(process.send("full", "second"))
     await asyncio.sleep(0.02)
-    await asyncio.wait_for(process.send("full", "wanted"), 5)
+    await asyncio.wait_for(process.send("full", "wanted"), 60)
     assert await result == ("wanted", "first", "second")
     await second
 
@@ -256,7 +256,7 @@ async def test_two_receives_of_one_process_share_its_mailbox() -> None:
             await process.send(me, message)
         return await selective, {await task for task in plain}, type(timed.exception())
 
-    assert await asyncio.wait_for(in_process(body), 10) == ("special", {"one", "two"}, TimeoutError)
+    assert await asyncio.wait_for(in_process(body), 60) == ("special", {"one", "two"}, TimeoutError)
 
 
 async def test_names_are_unique_cleaned_up_and_never_stolen() -> None:
@@ -320,11 +320,11 @@ async def test_timers() -> None:
     """send_after, read_timer and cancel_timer; seconds; a target that is gone is no error."""
     me = await here()
     ref = await process.send_after(0.01, me, "tick")
-    assert 0 < (process.read_timer(ref) or 0) < 0.02
-    assert await process.receive(timeout=5) == "tick"
+    assert await process.receive(timeout=60) == "tick"
     assert process.read_timer(ref) is None and await process.cancel_timer(ref) is None
-    long = await process.send_after(30, me, "never")
-    assert 29 < (await process.cancel_timer(long) or 0) <= 30
+    long = await process.send_after(600, me, "never")
+    assert 500 < (process.read_timer(long) or 0) <= 600
+    assert 500 < (await process.cancel_timer(long) or 0) <= 600
     assert process.read_timer(long) is None
     ghost = await process.send_after(0, "nobody", "x")
     await until(lambda: process.read_timer(ghost) is None)

@@ -16,6 +16,7 @@ from jupyter_client.blocking import BlockingKernelClient
 
 ROOT = Path(__file__).parents[2]
 IMPORT = "from tablevault_ext import actors as process\n"
+ABORTED = "aborted"
 
 
 class Cells:
@@ -28,7 +29,7 @@ class Cells:
     def start(self, code: str) -> str:
         return self.client.execute(code)
 
-    def outcome(self, message_id: str, seconds: float = 60) -> tuple[str, str]:
+    def outcome(self, message_id: str, seconds: float = 120) -> tuple[str, str]:
         """(output, error); the error is empty if the cell succeeded."""
         reply = self.reply(message_id, seconds)
         output = ""
@@ -41,6 +42,8 @@ class Cells:
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 break
         content = reply["content"]
+        if content["status"] == "aborted":
+            return output, ABORTED
         return output, "" if content["status"] == "ok" else f"{content.get('ename')}: {content.get('evalue')}"
 
     def reply(self, message_id: str, seconds: float) -> dict[str, Any]:
@@ -51,17 +54,28 @@ class Cells:
                 return message
         raise queue.Empty
 
+    def execute(self, code: str) -> tuple[str, str]:
+        """Run a cell; again if it was aborted.
+
+        ipykernel aborts all that it finds queued after an error, also what was sent when the error's reply was there.
+        """
+        while True:
+            output, error = self.outcome(self.start(code))
+            if error != ABORTED:
+                return output, error
+            time.sleep(0.01)
+
     def run(self, code: str) -> str:
-        output, error = self.outcome(self.start(code))
+        output, error = self.execute(code)
         assert not error, error
         return output.strip()
 
     def fails(self, code: str) -> str:
-        _, error = self.outcome(self.start(code))
+        _, error = self.execute(code)
         assert error
         return error
 
-    def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline
@@ -124,9 +138,9 @@ pid = await process.spawn(echo, name='echo')
 await process.send(pid, (process.self(), 21))
 """
     )
-    assert cells.run("print(await process.receive(timeout=10))") == "42"
+    assert cells.run("print(await process.receive(timeout=60))") == "42"
     cells.run("await process.send('echo', (process.self(), 'ab'))")
-    assert cells.run("print(await asyncio.wait_for(process.receive(), 10))") == "abab"
+    assert cells.run("print(await asyncio.wait_for(process.receive(), 60))") == "abab"
 
 
 def test_monitor_across_cells(cells: Cells) -> None:
@@ -144,7 +158,7 @@ pid, ref = await process.spawn_monitor(fails)
 """
     )
     cells.run("await process.send(pid, 'go')")
-    output = cells.run("m = await process.receive(timeout=10); print(m[0], m[1] == ref, m[3] == pid, repr(m[4]))")
+    output = cells.run("m = await process.receive(timeout=60); print(m[0], m[1] == ref, m[3] == pid, repr(m[4]))")
     assert output == "DOWN True True ValueError('broken')"
 
 
@@ -180,7 +194,7 @@ pid = await process.spawn_link(fails)
 await process.send(pid, 1)
 """
     )
-    assert cells.run("m = await process.receive(timeout=10); print(m == ('EXIT', pid, 'gone'))") == "True"
+    assert cells.run("m = await process.receive(timeout=60); print(m == ('EXIT', pid, 'gone'))") == "True"
     cells.run(
         "old = process.self(); await process.process_flag('trap_exits', False)\n"
         "pid = await process.spawn_link(fails, name='breaks')"
@@ -207,7 +221,7 @@ def test_interrupting_a_cell_that_awaits_receive(cells: Cells) -> None:
     cells.run(IMPORT + "await process.register('notebook'); me = process.self()")
     waiting = cells.start("print('waiting', flush=True); await process.receive()")
     while True:
-        message = cells.client.get_iopub_msg(timeout=30)
+        message = cells.client.get_iopub_msg(timeout=60)
         if message["msg_type"] == "stream" and "waiting" in message["content"]["text"]:
             break
     cells.manager.interrupt_kernel()
@@ -215,7 +229,7 @@ def test_interrupting_a_cell_that_awaits_receive(cells: Cells) -> None:
     assert error.startswith(("CancelledError", "KeyboardInterrupt"))
     assert cells.run("print(process.self() == me, process.processes() == [me])") == "True True"
     cells.run("await process.send('notebook', 'kept')")
-    assert cells.run("print(await process.receive(timeout=10))") == "kept"
+    assert cells.run("print(await process.receive(timeout=60))") == "kept"
 
 
 def test_actors_run_between_cells_and_survive_interrupts(cells: Cells) -> None:
@@ -248,7 +262,7 @@ async def raises(error): raise error
 reasons = []
 for error in (SystemExit(3), KeyboardInterrupt(), Stop()):
     pid, ref = await process.spawn_monitor(raises, [error])
-    reasons.append((await process.receive(timeout=10))[4] is error)
+    reasons.append((await process.receive(timeout=60))[4] is error)
 """
     )
     assert cells.run("print(reasons)") == "[True, True, True]"
@@ -315,12 +329,12 @@ def test_cells_of_a_subshell_are_a_process_of_their_own(cells: Cells) -> None:
     request = cells.client.session.msg("create_subshell_request", {})
     cells.client.control_channel.send(request)
     while True:
-        answer = cells.client.get_control_msg(timeout=30)
+        answer = cells.client.get_control_msg(timeout=60)
         if answer["parent_header"].get("msg_id") == request["header"]["msg_id"]:
             break
     subshell = answer["content"]["subshell_id"]
     cells.run(IMPORT + "await process.register('main shell')")
-    waiting = cells.start("print((await process.receive(timeout=30)) == process.whereis('subshell'))")
+    waiting = cells.start("print((await process.receive(timeout=60)) == process.whereis('subshell'))")
     other = cells.client.session.msg(
         "execute_request",
         {

@@ -28,6 +28,13 @@ LOOP = """
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Most tests here run a dozen commands, each a Python that starts: on a busy machine that takes its time."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @dataclass
 class Done:
     """How a command ended."""
@@ -48,7 +55,7 @@ Cli = Callable[..., Done]
 def cli(tmp_path: Path) -> Cli:
     """Run `tablevault` with arguments."""
 
-    def run(*arguments: str, stdin: str | None = "", timeout: float = 60) -> Done:
+    def run(*arguments: str, stdin: str | None = "", timeout: float = 150) -> Done:
         done = subprocess.run(
             [sys.executable, "-m", "tablevault_ext.cli", *arguments],
             input=stdin,

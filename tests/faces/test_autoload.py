@@ -62,7 +62,7 @@ def test_without_the_package_ipython_starts_as_if_nothing_were_there(tmp_path: P
         [sys.executable, "-c", hidden, "--no-banner", "-c", "print(1 + 1)"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         env=dict(os.environ),
         check=False,
     )
@@ -77,7 +77,7 @@ def test_a_vault_that_cannot_be_used_costs_one_line_and_nothing_else(tmp_path: P
         [sys.executable, "-m", "IPython", "--no-banner", "-c", "print(1 + 1)"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         env=dict(os.environ) | {"TABLEVAULT_HOME": str(blocked)},
         check=False,
     )

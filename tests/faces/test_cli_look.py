@@ -71,7 +71,7 @@ def test_ps_and_show_tell_usage_and_the_outermost_bar(cli: Cli, tmp_path: Path, 
         import time
         from tablevault_ext import Vault
         vault = Vault(process_name="nested")
-        for epoch in vault.track(range(500), desc="epoch"):
+        for epoch in vault.track(range(50_000), desc="epoch"):
             for batch in vault.track(range(10), desc="batch"):
                 time.sleep(0.02)
     """
@@ -80,14 +80,14 @@ def test_ps_and_show_tell_usage_and_the_outermost_bar(cli: Cli, tmp_path: Path, 
 
         def seen() -> Any:
             found = cli("ps", "--json").json[0]["vitals"]
-            return found if found["cpu"] is not None and found["done"] else None
+            return found if found and found["cpu"] is not None and found["done"] else None
 
-        vitals = wait_until(seen, "samples and a step")
-        assert (vitals["desc"], vitals["total"]) == ("epoch", 500)
+        vitals = wait_until(seen, "samples and a step", 120)
+        assert (vitals["desc"], vitals["total"]) == ("epoch", 50_000)
         assert vitals["rss"] > 2**20 and vitals["cpu"] >= 0 and vitals["eta"] > 0
-        assert re.search(r"MiB +epoch \d+/500 \(\d+%\), ETA ", cli("ps").out)
+        assert re.search(r"MiB +epoch \d+/50,?000 \(\d+%\), ETA ", cli("ps").out)
         told = cli("show", "nested").out
-        assert re.search(r"progress +epoch \d+/500", told) and re.search(r"uses +\d+% of a core, [\d.]+ MiB", told)
+        assert re.search(r"progress +epoch \d+/50,?000", told) and re.search(r"uses +\d+% of a core, [\d.]+ MiB", told)
     assert cli("show", "nested", "--json").json["vitals"] is None
 
 
@@ -112,11 +112,11 @@ def test_watch_goes_on_until_it_is_interrupted(loop: Any, vault: VaultPaths) -> 
             if seen == 2:
                 break
         child.send_signal(2)
-        assert child.wait(20) == 0
+        assert child.wait(90) == 0
 
 
 def test_show_has_facts_cells_requests_and_children(cli: Cli, loop: Any, tmp_path: Path) -> None:
-    cli("pause", "train", "--wait", "20", "--reason", "lunch")
+    cli("pause", "train", "--wait", "60", "--reason", "lunch")
     text = cli("show", "train").out
     for words in ("⏸ paused", "lunch", "✅ effective", "cell", "script.py"):
         assert words in text
@@ -156,14 +156,14 @@ def test_following_shows_lines_as_they_come_and_the_requests_between(
     )
     program = [sys.executable, "-m", "tablevault_ext.cli"]
     child = subprocess.Popen([*program, "run", "chatty.py"], stdout=subprocess.DEVNULL, cwd=tmp_path)
-    wait_until(lambda: "line 3" in cli("logs", "chatty.py", "--stdout").out if started(vault) else False, "output")
+    wait_until(lambda: "line 3" in cli("logs", "chatty.py", "--stdout").out if started(vault) else False, "output", 120)
     with subprocess.Popen([*program, "logs", "-f", "chatty.py"], stdout=subprocess.PIPE, text=True) as follower:
         assert follower.stdout is not None
         assert "line" in follower.stdout.readline()
-        assert cli("stop", "chatty.py", "--reason", "enough", "--wait", "20").code == 0
+        assert cli("stop", "chatty.py", "--reason", "enough", "--wait", "60").code == 0
         rest = follower.stdout.read()
-        assert follower.wait(20) == 0
-    assert child.wait(20) == 75
+        assert follower.wait(90) == 0
+    assert child.wait(90) == 75
     numbers = [int(line.split()[1]) for line in rest.splitlines() if line.startswith("line ")]
     assert numbers == list(range(numbers[0], numbers[-1] + 1)), "no line twice, none missing"
     assert "stop asked by" in rest

@@ -17,25 +17,25 @@ from .conftest import LOOP, Cli
 
 
 def test_pause_resume_and_stop_say_what_was_observed_and_exit_with_0(cli: Cli, loop: Any, vault: VaultPaths) -> None:
-    paused = cli("pause", "train", "--wait", "20", "--reason", "lunch")
+    paused = cli("pause", "train", "--wait", "60", "--reason", "lunch")
     assert (paused.code, paused.err) == (0, "")
     assert "pause of train#1: effective" in paused.out
     assert process_named(vault, "train").status == "paused"
 
-    assert cli("resume", "train", "--wait", "20").code == 0
+    assert cli("resume", "train", "--wait", "60").code == 0
     assert process_named(vault, "train").status == "running"
 
-    stopped = cli("stop", "train", "--wait", "20", "--json")
+    stopped = cli("stop", "train", "--wait", "60", "--json")
     assert stopped.code == 0
     assert [(r["action"], r["outcome"]) for r in stopped.json] == [("stop", "effective")]
-    assert loop.wait(20) == 75
+    assert loop.wait(90) == 75
     assert cli("errors").out == "No errors.\n", "that somebody stopped it is no error"
 
 
 def test_a_request_that_is_still_pending_when_the_wait_is_over_exits_with_4(
     cli: Cli, vault: VaultPaths, tmp_path: Path
 ) -> None:
-    code = "import time\nfrom tablevault_ext import Vault\nVault(process_name='deaf')\ntime.sleep(60)"
+    code = "import time\nfrom tablevault_ext import Vault\nVault(process_name='deaf')\ntime.sleep(900)"
     with running_script(tmp_path, code):
         wait_for_status(vault, "deaf", "running")
         late = cli("pause", "deaf", "--wait", "0.2", "--json")
@@ -59,8 +59,8 @@ def test_unknown_names_exit_with_3_and_name_near_ones(cli: Cli, loop: Any) -> No
 def test_requests_that_make_no_sense_exit_with_5(cli: Cli, loop: Any, vault: VaultPaths) -> None:
     assert cli("resume", "train").code == 5
     assert cli("withdraw", "train").code == 5
-    cli("stop", "train", "--wait", "20")
-    loop.wait(20)
+    cli("stop", "train", "--wait", "60")
+    loop.wait(90)
     ended = cli("pause", "train")
     assert ended.code == 5
     assert "it was stopped" in ended.err
@@ -73,11 +73,11 @@ def test_bad_arguments_exit_with_2(cli: Cli) -> None:
 
 
 def test_several_names_are_all_asked_and_the_highest_exit_code_counts(cli: Cli, loop: Any, vault: VaultPaths) -> None:
-    done = cli("pause", "nobody", "train", "--wait", "20")
+    done = cli("pause", "nobody", "train", "--wait", "60")
     assert done.code == 3
     assert "'nobody'" in done.err
     assert "pause of train#1: effective" in done.out
-    assert cli("resume", "train", "--wait", "20").code == 0
+    assert cli("resume", "train", "--wait", "60").code == 0
 
 
 def test_name_run_and_process_id_address_the_same_process(cli: Cli, loop: Any, vault: VaultPaths) -> None:
@@ -107,7 +107,7 @@ def test_before_it_destroys_something_it_names_what_and_asks(vault: VaultPaths, 
 
         wait_until(asked, "the question")
         os.write(main, b"n\n")
-        assert command.wait(20) == 1
+        assert command.wait(90) == 1
         os.close(main)
         assert f"This ends train#1 (script, pid {child.pid})".encode() in shown
         assert child.poll() is None, "no means no"

@@ -22,7 +22,7 @@ def complete(words: str, incomplete: str = "") -> list[str]:
     }
     program = "from tablevault_ext.cli import main; main(prog_name='tablevault')"
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=150, check=False
     )
     assert done.stderr == ""
     return [line.split(",", 1)[1] for line in done.stdout.splitlines() if line]
@@ -36,8 +36,8 @@ def test_the_shell_completes_commands_and_names(loop: Any, cli: Cli) -> None:
 
 
 def test_only_the_living_are_offered_where_only_they_make_sense(loop: Any, cli: Cli) -> None:
-    cli("stop", "train", "--wait", "20")
-    loop.wait(20)
+    cli("stop", "train", "--wait", "60")
+    loop.wait(90)
     assert complete("stop", "tr") == []
     assert complete("show", "tr") == ["train"]
 
@@ -49,7 +49,7 @@ def test_completion_in_a_vault_that_is_not_there_stays_silent(monkeypatch: pytes
 
 
 def matches(kernel: Kernel, code: str) -> list[str]:
-    content = kernel.client.complete(code, len(code), reply=True, timeout=30)["content"]
+    content = kernel.client.complete(code, len(code), reply=True, timeout=90)["content"]
     return content["matches"]
 
 

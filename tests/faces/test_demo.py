@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from tablevault_ext.demo.stage import quickstart
 from tablevault_ext.demo.training import make_points, train_epoch
@@ -19,7 +20,7 @@ from .conftest import Cli
 
 def test_the_demo_tells_its_whole_story_into_a_pipe(cli: Cli, tmp_path: Path) -> None:
     home = tmp_path / "demo vault"
-    done = cli("demo", "--fast", "--vault", str(home), timeout=150)
+    done = cli("demo", "--fast", "--vault", str(home), timeout=500)
     assert done.code == 0, done.err
     for words in (
         "⏸ paused",
@@ -57,7 +58,9 @@ def notebook() -> nbformat.NotebookNode:
 
 
 def test_the_quickstart_runs_and_ends_as_it_says(notebook: nbformat.NotebookNode, vault: VaultPaths) -> None:
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    # A kernel that gets too little time for its ending is killed, and recorded as lost.
+    config = Config({"KernelManager": {"shutdown_wait_time": 120.0}})
+    NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3", config=config).execute()
     wrong = [output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"]
     assert [output.ename for output in wrong] == ["ValueError"], "the one that fails on purpose"
     assert process_named(vault, "quickstart").status == "finished"

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from .chromium import FLAGS, NoChromiumError, chromium
-from .lab import Lab, running_lab
+from .lab import SLOW_MACHINE, Lab, running_lab
 
-expect.set_options(timeout=30_000)  # milliseconds; a busy machine is slow, not wrong
+expect.set_options(timeout=SLOW_MACHINE * 1000)  # a busy machine is slow, not wrong
 
 
 def missing(what: str) -> None:
@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
     except NoChromiumError as error:
         missing(str(error))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS), timeout=SLOW_MACHINE * 1000)
         yield browser
         browser.close()
 
@@ -55,7 +55,7 @@ def lab(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1400, "height": 900})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(SLOW_MACHINE * 1000)
     yield context
     context.close()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 START_SECONDS = 180.0
+SLOW_MACHINE = 90.0  # seconds; every wait ends as soon as its condition holds
 
 
 @dataclass
@@ -71,7 +74,7 @@ class Lab:
         if self.process is not None:
             self.process.send_signal(number)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 # Now and then jupyter_server has stopped, but waits for ever for an anyio worker thread of its own.
                 self.process.kill()
@@ -87,7 +90,7 @@ class Lab:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"token {self.token}"}
         request = urllib.request.Request(f"{self.base_url}{path}", data, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=SLOW_MACHINE) as answer:
             return json.loads(answer.read() or b"null")
 
     def configure(self) -> None:
@@ -116,7 +119,7 @@ class Lab:
     def _answers(self) -> bool:
         request = urllib.request.Request(f"{self.base_url}api/status?token={self.token}")
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=20) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
@@ -132,7 +135,7 @@ def running_lab(
     (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     (directory / "work").mkdir()
     own = {"TABLEVAULT_HOME": str(directory / "vault"), "JUPYTER_CONFIG_DIR": str(directory / "config")}
-    lab = Lab(directory, extensions or {"tablevault_ext": True}, {**own, **(environment or {})}, port=_free_port())
+    lab = Lab(directory, extensions or {"tablevault_ext": True}, {**own, **(environment or {})}, port=free_port())
     try:
         lab.configure()
         lab.start()
@@ -141,7 +144,10 @@ def running_lab(
         lab.stop()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A free port that stays free while its server is down: the system gives those from 32768 on to whoever asks."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

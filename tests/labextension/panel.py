@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, Page
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Locator, Page, expect
 
 
 class PanelPage:
@@ -19,6 +22,8 @@ class PanelPage:
 
     def open(self) -> PanelPage:
         self.page.wait_for_function("window.jupyterapp?.commands.hasCommand('tablevault:show-panel')")
+        # A layout that is restored later would close the panel again.
+        self.page.evaluate("() => jupyterapp.restored.then(() => null)")
         self.command("tablevault:show-panel")
         self.panel.wait_for()
         return self
@@ -29,6 +34,7 @@ class PanelPage:
         self.dialog.wait_for(state="hidden")
         self.open()
         self.panel.get_by_role("searchbox", name="Filter processes").fill("")
+        expect(self.tree.or_(self.panel.get_by_text("Nothing is being recorded yet."))).to_be_visible()
         if self.tree.is_visible():
             self.tree.focus()
             self.page.keyboard.press("Escape")
@@ -39,6 +45,20 @@ class PanelPage:
         row = self.tree.get_by_role("treeitem", name=name)
         if row.get_attribute("aria-expanded") != str(opened).lower():
             row.click()
+
+    @contextmanager
+    def toasts_stay(self) -> Iterator[None]:
+        """Notifications that come meanwhile are not taken away after their seconds: a busy machine may need more."""
+        # Their time does not begin in a window that seems to lack the focus.
+        self.page.evaluate("() => { document.hasFocus = () => false }")
+        try:
+            yield
+        finally:
+            self.page.evaluate("() => { delete document.hasFocus }")
+
+    def close_dialogs(self) -> None:
+        """From now on what JupyterLab itself has to say of the server is closed as soon as it stands in the way."""
+        self.page.add_locator_handler(self.dialog, lambda: self.page.keyboard.press("Escape"))
 
     def theme(self, name: str) -> None:
         full = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}[name]

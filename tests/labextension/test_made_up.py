@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from .lab import Lab, running_lab
+from tests.support import wait_until
+
+from .lab import SLOW_MACHINE, Lab, running_lab
 from .panel import PanelPage
 
 pytestmark = pytest.mark.timeout(600)  # a JupyterLab and a browser start, on whatever machine
@@ -37,7 +40,8 @@ def lab(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
 def panel(page: Page, lab: Lab) -> PanelPage:
     lab.call("tablevault/api/fake", {})
     panel = PanelPage(page).open().fresh()
-    panel.command("tablevault:refresh")
+    for _ in range(2):  # the first may only wait for an answer that is older than the reset
+        panel.command("tablevault:refresh")
     return panel
 
 
@@ -54,7 +58,8 @@ def test_the_tree_tells_each_state_in_a_word(panel: PanelPage) -> None:
     expect(panel.row("ingest")).to_contain_text("by ana “disk”")
     expect(panel.row("sweep-3")).to_contain_text("failed KeyError: 'lr'")
     expect(panel.row("train_resnet")).to_contain_text("4 workers, 1 command")
-    expect(panel.row("train_resnet").get_by_role("progressbar")).to_have_attribute("aria-valuenow", "28")
+    done = re.compile(r"2[89]|[3-9]\d|100")  # it goes on each second
+    expect(panel.row("train_resnet").get_by_role("progressbar")).to_have_attribute("aria-valuenow", done)
 
 
 def test_pause_and_resume(panel: PanelPage) -> None:
@@ -137,7 +142,7 @@ def test_the_log_is_live_and_searchable(panel: PanelPage) -> None:
     panel.row("train_resnet").click()
     logs = panel.tab("Logs")
     expect(logs.locator("[data-stream='stderr']").first).to_be_visible()
-    expect(logs.get_by_text("step 02401")).to_be_visible()
+    expect(logs.get_by_text(re.compile("step 02[4-9]")).last).to_be_visible()  # from 02400 on: written meanwhile
     logs.get_by_role("searchbox").fill("step 00042")
     expect(logs.locator(".tv-LogLine")).to_have_count(1)
     expect(logs.locator("mark")).to_have_text("step 00042")
@@ -202,6 +207,7 @@ def test_several_at_once(panel: PanelPage) -> None:
     """What is chosen together is paused together."""
     panel.row("ffmpeg").click()
     panel.row("train_resnet").click(modifiers=["Control"])
+    expect(panel.panel).to_contain_text("2 processes")
     panel.action("Pause")
     for name in ("ffmpeg", "train_resnet"):
         expect(panel.row(name)).to_have_attribute("data-status", "paused")
@@ -224,9 +230,10 @@ def test_run_again(panel: PanelPage) -> None:
 
 def test_a_failure_is_notified(panel: PanelPage, lab: Lab) -> None:
     """A process that fails is told of, and one click shows it."""
-    change(lab, "p-ffmpeg", status="failed", error="exit code 1", resources=None)
     toast = panel.page.get_by_role("alert").filter(has_text="ffmpeg failed: exit code 1")
-    toast.get_by_role("button", name="Show").click()
+    with panel.toasts_stay():
+        change(lab, "p-ffmpeg", status="failed", error="exit code 1", resources=None)
+        toast.get_by_role("button", name="Show").click()
     expect(panel.panel.locator(".tv-DetailHead")).to_contain_text("ffmpeg")
 
 
@@ -245,10 +252,13 @@ def test_a_hidden_panel_asks_nothing(panel: PanelPage, lab: Lab) -> None:
     expect(panel.row("ffmpeg")).to_be_visible()
     panel.command("application:toggle-right-area")
     expect(panel.tree).to_be_hidden()
-    panel.page.wait_for_timeout(1000)  # what was under way comes in
-    calls = lab.call("tablevault/api/fake")["calls"]
-    panel.page.wait_for_timeout(7000)  # longer than the poll's interval
-    assert lab.call("tablevault/api/fake")["calls"] == calls
+
+    def quiet() -> bool:
+        calls = lab.call("tablevault/api/fake")["calls"]
+        panel.page.wait_for_timeout(11_000)  # longer than the poll's longest interval
+        return bool(lab.call("tablevault/api/fake")["calls"] == calls)
+
+    wait_until(quiet, "nothing is asked once what was under way has come in", SLOW_MACHINE)
     panel.open()
     expect(panel.row("ffmpeg")).to_be_visible()
 
@@ -256,11 +266,14 @@ def test_a_hidden_panel_asks_nothing(panel: PanelPage, lab: Lab) -> None:
 def test_two_tabs_agree(panel: PanelPage, context: BrowserContext, lab: Lab) -> None:
     """What is paused in one tab is paused in the other."""
     other = context.new_page()
-    other.goto(lab.url.replace("/lab?", "/lab/workspaces/other?"))
-    second = PanelPage(other).open()
-    second.row("ffmpeg").click()
-    second.action("Pause")
-    expect(panel.row("ffmpeg")).to_have_attribute("data-status", "paused")
+    try:
+        other.goto(lab.url.replace("/lab?", "/lab/workspaces/other?"))
+        second = PanelPage(other).open()
+        second.row("ffmpeg").click()
+        second.action("Pause")
+        expect(panel.row("ffmpeg")).to_have_attribute("data-status", "paused")
+    finally:
+        other.close()
 
 
 def test_a_paused_notebook_says_so_and_one_click_ends_it(panel: PanelPage, lab: Lab) -> None:
@@ -268,9 +281,7 @@ def test_a_paused_notebook_says_so_and_one_click_ends_it(panel: PanelPage, lab: 
     page = panel.page
     (lab.root / "analysis.ipynb").write_text(json.dumps(NOTEBOOK))
     panel.command("docmanager:open", path="analysis.ipynb")
-    kernel = page.wait_for_function(
-        "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.id", timeout=60_000
-    ).json_value()
+    kernel = page.wait_for_function("jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.id").json_value()
     change(lab, "p-analysis-ipynb", kernel_id=kernel)
     toolbar_button = page.locator(".jp-NotebookPanel-toolbar [data-jp-item-name='tablevault-toggle']")
     expect(toolbar_button).to_be_visible()
@@ -288,12 +299,12 @@ def test_a_paused_notebook_says_so_and_one_click_ends_it(panel: PanelPage, lab: 
 def test_the_server_restarts_meanwhile(panel: PanelPage, lab: Lab) -> None:
     """Unreachable, the panel says so and keeps what it knew; back again, it goes on by itself."""
     expect(panel.row("ffmpeg")).to_be_visible()
+    panel.close_dialogs()
     lab.stop()
-    expect(panel.panel).to_contain_text("The server cannot be reached", timeout=30_000)
+    expect(panel.panel).to_contain_text("The server cannot be reached")
     expect(panel.row("ffmpeg")).to_be_visible()
     lab.start()
-    expect(panel.panel).not_to_contain_text("The server cannot be reached", timeout=60_000)
-    panel.page.keyboard.press("Escape")  # JupyterLab's own dialog about the connection
+    expect(panel.panel).not_to_contain_text("The server cannot be reached")
     panel.row("ffmpeg").click()
     panel.action("Pause")
     expect(panel.row("ffmpeg")).to_have_attribute("data-status", "paused")

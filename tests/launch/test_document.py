@@ -57,7 +57,7 @@ EXPECTED = [
 def test_all_examples_run_in_a_script_that_has_no_guard(surroundings: None, tmp_path: Path, vault: VaultPaths) -> None:
     code = "print('the script begins')\n" + "\n".join(with_new_import(block) for block in BLOCKS)
     with running_script(tmp_path, code) as child:
-        out, err = child.communicate(timeout=90)
+        out, err = child.communicate(timeout=150)
     assert child.returncode == 0, err
     assert out.count("the script begins") == 1, "a worker ran the script again"
     assert [line for line in EXPECTED if line not in out] == []
@@ -97,7 +97,7 @@ def test_importing_it_loads_neither_the_vault_nor_duckdb(tmp_path: Path) -> None
                if name in sys.modules])
     """
     with running_script(tmp_path, code) as child:
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=120)
     assert out.strip() == "[]", err
 
 
@@ -105,7 +105,7 @@ def test_what_was_launched_is_in_the_tree_under_the_cell_that_launched_it(kernel
     reply = kernel.run(
         """
         from tablevault_ext.process_manager import *
-        command = start_process(["sleep", "60"], name="sleeper")
+        command = start_process(["sleep", "600"], name="sleeper")
         print(submit_task(lambda: 1, executor_id=create_process_pool(1, "work")))
         """
     )
@@ -118,7 +118,7 @@ def test_what_was_launched_is_in_the_tree_under_the_cell_that_launched_it(kernel
     assert sleeper.parent_id is not None
     assert (sleeper.parent_cell, worker.parent_cell) == (1, 1)
     kernel.client.shutdown()
-    # ipykernel would wait half a minute for a child that is deaf to SIGTERM, and for workers that replace dead ones.
-    wait_until(lambda: kernel.manager.provisioner.process.poll() is not None, "the kernel has gone", timeout=20)
+    # ipykernel would wait 29 s for a child that is deaf to SIGTERM, and for workers that replace dead ones.
+    wait_until(lambda: kernel.manager.provisioner.process.poll() is not None, "the kernel has gone", timeout=28)
     wait_until(lambda: (p := process_named(vault, "sleeper")) and p.status == "stopped", "it ends with its kernel")
     wait_until(lambda: (p := process_named(vault, "work.worker")) and p.status.ended, "so does the worker")

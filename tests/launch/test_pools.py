@@ -114,7 +114,7 @@ def test_a_task_is_pending_then_running_then_done(pools: PoolDesk, tmp_path: Pat
     [listed] = pools.list_executors()
     assert (listed["type"], listed["pending"], listed["running"], len(listed["workers"])) == ("process", 1, 1, 1)
     gate.touch()
-    assert pools.get_task_result(second, timeout=30) == 3
+    assert pools.get_task_result(second, timeout=60) == 3
     assert (status(pools, first), status(pools, second)) == ("done", "done")
     found = pools.get_task_status(first)
     assert found is not None
@@ -134,7 +134,7 @@ def test_lambdas_closures_and_the_newest_definition_travel(pools: PoolDesk, pool
 def test_an_error_keeps_its_type_and_the_workers_traceback(pools: PoolDesk, pool: str) -> None:
     task = pools.submit_task(fail, "no good", executor_id=pool)
     with pytest.raises(ValueError, match="no good") as caught:
-        pools.get_task_result(task, timeout=30)
+        pools.get_task_result(task, timeout=60)
     assert isinstance(caught.value.__cause__, WorkerTraceback)
     assert "raise ValueError(message)" in str(caught.value.__cause__)
     assert status(pools, task) == "failed"
@@ -145,17 +145,17 @@ def test_an_error_keeps_its_type_and_the_workers_traceback(pools: PoolDesk, pool
 
 def test_an_error_that_cannot_travel_becomes_one_that_can(pools: PoolDesk, pool: str) -> None:
     with pytest.raises(TaskFailed, match="NeedsTwo: 1 and 2") as caught:
-        pools.get_task_result(pools.submit_task(raise_awkward, executor_id=pool), timeout=30)
+        pools.get_task_result(pools.submit_task(raise_awkward, executor_id=pool), timeout=60)
     assert "raise NeedsTwo(1, 2)" in str(caught.value.__cause__)
-    assert pools.get_task_result(pools.submit_task(add, 1, executor_id=pool), timeout=30) == 1
+    assert pools.get_task_result(pools.submit_task(add, 1, executor_id=pool), timeout=60) == 1
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, ExecutionStopped, GeneratorExit])
 def test_a_base_exception_in_a_task_hangs_nobody(kind: type[BaseException], pools: PoolDesk, pool: str) -> None:
     with pytest.raises(kind):
-        pools.get_task_result(pools.submit_task(raise_base, kind, executor_id=pool), timeout=30)
+        pools.get_task_result(pools.submit_task(raise_base, kind, executor_id=pool), timeout=60)
     with pytest.raises(kind):
-        pools.map_tasks(raise_base, [kind] * 10, executor_id=pool, timeout=30)
+        pools.map_tasks(raise_base, [kind] * 10, executor_id=pool, timeout=60)
 
 
 def test_what_cannot_be_pickled_is_a_clear_error(pools: PoolDesk, pool: str) -> None:
@@ -165,7 +165,7 @@ def test_what_cannot_be_pickled_is_a_clear_error(pools: PoolDesk, pool: str) -> 
         pools.map_tasks(add, [threading.Lock()], executor_id=pool)
     task = pools.submit_task(give_lock, executor_id=pool)
     with pytest.raises(NotPicklable, match="result cannot be sent back"):
-        pools.get_task_result(task, timeout=30)
+        pools.get_task_result(task, timeout=60)
     assert status(pools, task) == "failed"
     with pytest.raises(NotPicklable, match="result"):
         pools.map_tasks(lambda x: give_lock(), [1], executor_id=pool)
@@ -180,11 +180,11 @@ def test_a_killed_worker_loses_only_what_ran_on_it(pools: PoolDesk, pool: str, t
     keeper = int(wait_until(lambda: begun.exists() and begun.read_text()))
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(TaskLost, match=rf"worker {pid} ended with SIGKILL"):
-        pools.get_task_result(lost, timeout=30)
+        pools.get_task_result(lost, timeout=60)
     assert status(pools, lost) == "lost"
-    assert [pools.get_task_result(task, timeout=30) for task in waiting] == list(range(20))
+    assert [pools.get_task_result(task, timeout=60) for task in waiting] == list(range(20))
     gate.touch()
-    assert pools.get_task_result(kept, timeout=30) == keeper, "it went on in the worker where it was"
+    assert pools.get_task_result(kept, timeout=60) == keeper, "it went on in the worker where it was"
     assert len(pools.list_executors()[0]["workers"]) == 2, "the pool has healed"
 
 
@@ -195,21 +195,21 @@ def test_however_a_worker_ends_the_pool_goes_on(end: Any, pools: PoolDesk) -> No
     task = pools.submit_task(end, *arguments, executor_id=pool)
     after = pools.submit_task(add, 1, executor_id=pool)
     with pytest.raises((TaskLost, SystemExit)):
-        pools.get_task_result(task, timeout=30)
-    assert pools.get_task_result(after, timeout=30) == 1
+        pools.get_task_result(task, timeout=60)
+    assert pools.get_task_result(after, timeout=60) == 1
 
 
 def test_the_death_of_an_idle_worker_costs_nothing(pools: PoolDesk) -> None:
     pool = pools.create_process_pool(1)
     for _ in range(3):
-        worker = pools.get_task_result(pools.submit_task(pid_of, executor_id=pool), timeout=30)
+        worker = pools.get_task_result(pools.submit_task(pid_of, executor_id=pool), timeout=60)
         os.kill(worker, signal.SIGKILL)
-        assert pools.get_task_result(pools.submit_task(add, 1, executor_id=pool), timeout=30) == 1
+        assert pools.get_task_result(pools.submit_task(add, 1, executor_id=pool), timeout=60) == 1
 
 
 def test_a_lost_task_is_run_again_if_it_is_idempotent(pools: PoolDesk, pool: str, tmp_path: Path) -> None:
     task = pools.submit_task(die_once, str(tmp_path / "died"), executor_id=pool, idempotent=True)
-    assert pools.get_task_result(task, timeout=30) == "survived"
+    assert pools.get_task_result(task, timeout=60) == "survived"
     found = pools.get_task_status(task)
     assert found is not None
     assert found["attempt"] == 2
@@ -229,7 +229,7 @@ def test_workers_that_die_before_they_begin_are_not_tried_for_ever(
     with pytest.raises(LaunchError, match="workers in a row"):
         pools.get_task_result(task, timeout=60)
     monkeypatch.undo()
-    assert pools.get_task_result(pools.submit_task(add, 1, executor_id=pool), timeout=30) == 1
+    assert pools.get_task_result(pools.submit_task(add, 1, executor_id=pool), timeout=60) == 1
 
 
 def test_workers_are_deaf_to_ctrl_c(pools: PoolDesk, pool: str, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_workers_are_deaf_to_ctrl_c(pools: PoolDesk, pool: str, tmp_path: Path) 
     for worker in pools.worker_identities():
         os.kill(worker.pid, signal.SIGINT)
     (tmp_path / "gate").touch()
-    assert pools.get_task_result(task, timeout=30) > 0
+    assert pools.get_task_result(task, timeout=60) > 0
 
 
 def test_cancel(pools: PoolDesk, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_cancel(pools: PoolDesk, tmp_path: Path) -> None:
     with pytest.raises(TaskCancelled):
         pools.get_task_result(waiting)
     (tmp_path / "gate").touch()
-    assert pools.get_task_result(after, timeout=30) == 2
+    assert pools.get_task_result(after, timeout=60) == 2
     assert pools.cancel_task(after) is False
 
 
@@ -264,7 +264,7 @@ def test_a_timeout_leaves_the_task_running(pools: PoolDesk, pool: str, tmp_path:
     with pytest.raises(TaskTimeout, match="goes on"):
         pools.get_task_result(task, timeout=0.05)
     (tmp_path / "gate").touch()
-    assert pools.get_task_result(task, timeout=30) > 0
+    assert pools.get_task_result(task, timeout=60) > 0
 
 
 def test_two_thousand_quick_submits(pools: PoolDesk, pool: str) -> None:
@@ -278,7 +278,7 @@ def test_callbacks_may_call_everything_that_deadlocked_pyprocessor(pools: PoolDe
     def callback(task: Any) -> None:
         again = pools.submit_task(add, 40, 2, executor_id=pool)
         done.append(pools.get_task_status(task.task_id)["status"])  # type: ignore[index]
-        done.append(pools.get_task_result(again, timeout=30))
+        done.append(pools.get_task_result(again, timeout=60))
         done.append(pools.cancel_task(again))
         done.append(pools.map_tasks(add, [1, 2], executor_id=pool))
         done.append(len(pools.list_executors()))
@@ -303,6 +303,7 @@ def test_threads_submit_while_another_shuts_the_pool_down(pools: PoolDesk) -> No
                     taken.append(pools.submit_task(add, 1, executor_id=pool))
                 except ExecutorClosed:
                     return
+                time.sleep(0.001)  # or, on a busy machine, far more is taken in than is soon done
 
         threads = [threading.Thread(target=submit) for _ in range(4)]
         for thread in threads:
@@ -310,7 +311,7 @@ def test_threads_submit_while_another_shuts_the_pool_down(pools: PoolDesk) -> No
         wait_until(lambda taken=taken: len(taken) > 20)
         assert pools.shutdown_executor(pool) is True
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         assert not any(thread.is_alive() for thread in threads)
         assert {status(pools, task) for task in taken} == {"done"}, "what was taken in was done"
 
@@ -337,32 +338,32 @@ def test_shutdown_can_cancel_and_need_not_wait(pools: PoolDesk, tmp_path: Path) 
     with pytest.raises(ExecutorClosed):
         pools.submit_task(add, 1, executor_id=pool)
     (tmp_path / "gate").touch()
-    assert pools.get_task_result(running, timeout=30) == workers[0].pid
+    assert pools.get_task_result(running, timeout=60) == workers[0].pid
     wait_until(lambda: workers[0].presence() == "gone", "the worker has ended by itself")
 
 
 def test_default_pools_are_made_again_after_a_shutdown(pools: PoolDesk) -> None:
-    assert pools.get_task_result(pools.submit_task(add, 1), timeout=30) == 1
+    assert pools.get_task_result(pools.submit_task(add, 1), timeout=60) == 1
     default = pools.get_default_process_pool()
     assert pools.get_default_process_pool() == default
     pools.shutdown_executor(default)
-    assert pools.get_task_result(pools.submit_task(add, 2), timeout=30) == 2
+    assert pools.get_task_result(pools.submit_task(add, 2), timeout=60) == 2
     assert pools.get_default_thread_pool() != pools.get_default_process_pool()
 
 
 def test_a_thread_pool(pools: PoolDesk) -> None:
     pool = pools.create_thread_pool(2)
     gate = threading.Event()
-    first = pools.submit_task(lambda: gate.wait(30) and threading.get_ident(), executor_id=pool)
+    first = pools.submit_task(lambda: gate.wait(120) and threading.get_ident(), executor_id=pool)
     wait_until(lambda: status(pools, first) == "running")
     gate.set()
-    assert pools.get_task_result(first, timeout=30) != threading.get_ident()
+    assert pools.get_task_result(first, timeout=60) != threading.get_ident()
     with pytest.raises(ValueError, match="bad"):
-        pools.get_task_result(pools.submit_task(fail, "bad", executor_id=pool), timeout=30)
+        pools.get_task_result(pools.submit_task(fail, "bad", executor_id=pool), timeout=60)
     assert isinstance(pools.get_task_result(pools.submit_task(give_lock, executor_id=pool)), type(threading.Lock()))
     assert pools.map_tasks(add, range(5), executor_id=pool) == [0, 1, 2, 3, 4]
     tasks = [pools.submit_task(add, number, executor_id=pool) for number in range(2000)]
-    assert [pools.get_task_result(task, timeout=30) for task in tasks] == list(range(2000))
+    assert [pools.get_task_result(task, timeout=60) for task in tasks] == list(range(2000))
     assert pools.shutdown_executor(pool) is True
     assert pools.get_task_result(tasks[0]) == 0
 
@@ -382,12 +383,20 @@ async def test_handles_are_futures_and_awaitable(pools: PoolDesk) -> None:
 
 
 def test_waiting_passes_checkpoints_and_a_stop_gets_out_at_once(
-    pools: PoolDesk, pool: str, host: RecordingHost, tmp_path: Path
+    pools: PoolDesk, pool: str, host: RecordingHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    passed: list[bool] = []
+
+    def pass_and_open() -> None:
+        passed.append(True)
+        if len(passed) == 3:
+            (tmp_path / "opened").touch()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "checkpoint", pass_and_open)
+        task = pools.submit_task(wait_for_file, str(tmp_path / "opened"), executor_id=pool)
+        assert pools.get_task_result(task, timeout=60) > 0, "it ends at the third checkpoint of this wait"
     task = pools.submit_task(wait_for_file, str(tmp_path / "gate"), executor_id=pool)
-    with pytest.raises(TaskTimeout):
-        pools.get_task_result(task, timeout=0.35)
-    assert host.checkpoints >= 2
     host.raises = ExecutionStopped("train")
     for wait in (
         lambda: pools.get_task_result(task),
@@ -398,7 +407,7 @@ def test_waiting_passes_checkpoints_and_a_stop_gets_out_at_once(
             wait()
     host.raises = None
     (tmp_path / "gate").touch()
-    assert pools.get_task_result(task, timeout=30) > 0
+    assert pools.get_task_result(task, timeout=60) > 0
 
 
 def test_the_vault_has_a_row_for_each_task(pools: PoolDesk, pool: str, vault: VaultPaths, tmp_path: Path) -> None:
@@ -428,20 +437,24 @@ def test_the_vault_has_a_row_for_each_task(pools: PoolDesk, pool: str, vault: Va
     wait_until(lambda: chunks() == [(5, "done"), (5, "done")], "a row a chunk")
 
 
-def test_workers_are_processes_of_the_vault(pools: PoolDesk, vault: VaultPaths) -> None:
+def test_workers_are_processes_of_the_vault(pools: PoolDesk, vault: VaultPaths, host: RecordingHost) -> None:
     from tablevault_ext.journal.names import resolve
     from tablevault_ext.journal.process_state import read_process
 
     pool = pools.create_process_pool(1, "mine")
-    pid = pools.get_task_result(pools.submit_task(pid_of, executor_id=pool), timeout=30)
+    pid = pools.get_task_result(pools.submit_task(pid_of, executor_id=pool), timeout=60)
     worker = read_process(vault, resolve(vault, "mine.worker"))
     assert (worker.pid, worker.kind, worker.status, worker.parent_id) == (pid, "worker", "running", LAUNCHER)
     assert worker.identity == Identity.of(pid)
     pools.shutdown_executor(pool)
-    wait_until(lambda: read_process(vault, worker.process_id).status == "finished", "its ending is on record")
+    assert read_process(vault, worker.process_id).status == "finished", "its ending is on record"
     pool = pools.create_process_pool(1, "mine")
-    os.kill(pools.get_task_result(pools.submit_task(pid_of, executor_id=pool), timeout=30), signal.SIGKILL)
+    os.kill(pools.get_task_result(pools.submit_task(pid_of, executor_id=pool), timeout=60), signal.SIGKILL)
     wait_until(lambda: read_process(vault, resolve(vault, "mine.worker#2")).exit_signal == 9, "so is that of a kill")
+    pools.get_task_result(pools.submit_task(pid_of, executor_id=pools.create_process_pool(1, "other")), timeout=60)
+    host.haste = True
+    pools.end_pools()
+    assert read_process(vault, resolve(vault, "other.worker")).status == "stopped", "before this process ends"
 
 
 def test_bad_arguments(pools: PoolDesk, pool: str) -> None:

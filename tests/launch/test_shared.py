@@ -17,6 +17,7 @@ import pytest
 
 from tablevault_ext.errors import BadArgument, ExecutionStopped
 from tablevault_ext.identity import Presence
+from tablevault_ext.launch import shared_client
 from tablevault_ext.launch.errors import NotPicklable, QueueEmpty, QueueFull, SharedStateLost, UnknownId
 from tablevault_ext.launch.pool_desk import PoolDesk
 from tablevault_ext.launch.shared import SharedDesk
@@ -39,7 +40,7 @@ def produce(queue_id: str, count: int) -> int:
 
 def in_script(folder: Path, code: str, **options: Any) -> str:
     with running_script(folder, CHILD + code, **options) as child:
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
     return str(out).strip()
 
@@ -95,15 +96,15 @@ def test_ids_and_names_work_in_workers_however_started(
     jobs = shared.create_queue("jobs")
     pool = pools.create_process_pool(1)
     assert pools.get_task_result(pools.submit_task(produce, jobs, 3, executor_id=pool), timeout=60) != os.getpid()
-    assert [shared.get_queue_item(jobs, timeout=10) for _ in range(3)] == [0, 1, 2]
+    assert [shared.get_queue_item(jobs, timeout=60) for _ in range(3)] == [0, 1, 2]
     for method in ("spawn", "fork", "forkserver"):
         process = multiprocessing.get_context(method).Process(target=produce, args=(jobs, 2))
         process.start()
-        assert [shared.get_queue_item(jobs, timeout=30) for _ in range(2)] == [0, 1]
+        assert [shared.get_queue_item(jobs, timeout=60) for _ in range(2)] == [0, 1]
         process.join()
         assert process.exitcode == 0
     in_script(tmp_path, "put_queue_item('jobs', 'from a script')")
-    assert shared.get_queue_item(jobs, timeout=10) == "from a script"
+    assert shared.get_queue_item(jobs, timeout=60) == "from a script"
 
 
 def test_things_outlive_their_creator_until_they_are_deleted(
@@ -117,9 +118,9 @@ def test_things_outlive_their_creator_until_they_are_deleted(
         os.kill(os.getpid(), 9)
     """
     with running_script(tmp_path, "from tablevault_ext.process_manager import *\n" + _dedent(code)) as child:
-        child.communicate(timeout=60)
+        child.communicate(timeout=120)
     assert child.returncode == -9
-    assert shared.get_queue_item("jobs", timeout=5) == "left behind"
+    assert shared.get_queue_item("jobs", timeout=60) == "left behind"
     assert shared.get_shared_value("count") == 7
     assert shared.is_event_set("go") is True
     assert in_script(tmp_path, "print(get_shared_value('count'), delete_shared_value('count'))") == "7 True"
@@ -136,7 +137,7 @@ def test_items_of_classes_that_only_their_script_knows(shared: SharedDesk, tmp_p
         put_queue_item("jobs", Job("one"))
     """
     in_script(tmp_path, _dedent(code))
-    assert shared.get_queue_item("jobs", timeout=5).run() == "ran one"
+    assert shared.get_queue_item("jobs", timeout=60).run() == "ran one"
     with pytest.raises(NotPicklable, match="item"):
         shared.put_queue_item("jobs", threading.Lock())
 
@@ -163,10 +164,10 @@ def test_values_keep_their_type(shared: SharedDesk) -> None:
 def test_an_event_wakes_who_waits_in_another_process(shared: SharedDesk, tmp_path: Path) -> None:
     go = shared.create_event("go")
     assert shared.wait_for_event(go, timeout=0.05) is False
-    with running_script(tmp_path, CHILD + "print('up', flush=True); print(wait_for_event('go', timeout=30))") as child:
+    with running_script(tmp_path, CHILD + "print('up', flush=True); print(wait_for_event('go', timeout=100))") as child:
         assert child.stdout.readline() == "up\n"
         shared.set_event(go)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=120)
     assert out == "True\n", err
     assert shared.is_event_set(go) is True
     shared.clear_event(go)
@@ -193,7 +194,7 @@ def test_who_waits_is_told_when_what_it_waits_for_is_deleted(shared: SharedDesk)
     shared.delete_queue(jobs)
     shared.delete_event(go)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(told) == 2
     with pytest.raises(UnknownId, match="deleted"):
         shared.put_queue_item(jobs, 1)
@@ -207,18 +208,24 @@ def test_nothing_is_handed_to_a_dead_reader(shared: SharedDesk, tmp_path: Path) 
         child.kill()
         child.wait()
     shared.put_queue_item(jobs, "precious")
-    assert shared.get_queue_item(jobs, timeout=5) == "precious"
+    assert shared.get_queue_item(jobs, timeout=60) == "precious"
 
 
-def test_an_interrupted_call_does_not_spoil_the_next(shared: SharedDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_call_does_not_spoil_the_next(shared: SharedDesk, host: RecordingHost) -> None:
     jobs = shared.create_queue("jobs")
     shared.put_queue_item(jobs, "item")
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     go = shared.create_event("go")
-    timer.start()
+
+    def interrupt() -> None:
+        wait_until(lambda: host.checkpoints, "it waits")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
     with pytest.raises(KeyboardInterrupt):
+        thread.start()
         shared.wait_for_event(go)
-    assert shared.get_queue_item(jobs, timeout=5) == "item"
+    thread.join()
+    assert shared.get_queue_item(jobs, timeout=60) == "item"
 
 
 def test_waiting_passes_checkpoints(shared: SharedDesk, host: RecordingHost) -> None:
@@ -231,8 +238,8 @@ def test_waiting_passes_checkpoints(shared: SharedDesk, host: RecordingHost) -> 
 
 async def test_the_awaiting_twins(shared: SharedDesk) -> None:
     jobs, go = shared.create_queue(maxsize=1), shared.create_event()
-    getting = asyncio.create_task(shared.aget_queue_item(jobs, timeout=10))
-    waiting = asyncio.create_task(shared.await_for_event(go, timeout=10))
+    getting = asyncio.create_task(shared.aget_queue_item(jobs, timeout=60))
+    waiting = asyncio.create_task(shared.await_for_event(go, timeout=60))
     await asyncio.sleep(0)
     await shared.aput_queue_item(jobs, "item")
     shared.set_event(go)
@@ -250,12 +257,12 @@ def test_a_dead_server_is_replaced_and_says_what_was_lost(
     killed = server_pid(vault)
     os.kill(killed, signal.SIGKILL)
     with pytest.raises(SharedStateLost, match=rf"queue 'jobs' was lost .* \(pid {killed}\)"):
-        shared.get_queue_item("jobs", timeout=5)
+        shared.get_queue_item("jobs", timeout=60)
     assert "queues jobs; values count" in caplog.text
     assert server_pid(vault) != killed
     assert shared.create_queue("jobs") == "jobs"
     shared.put_queue_item("jobs", "new")
-    assert shared.get_queue_item("jobs", timeout=5) == "new"
+    assert shared.get_queue_item("jobs", timeout=60) == "new"
     with pytest.raises(SharedStateLost, match="value 'count'"):
         shared.set_shared_value("count", 8)
     shared.delete_shared_value("count")
@@ -263,25 +270,46 @@ def test_a_dead_server_is_replaced_and_says_what_was_lost(
         shared.get_shared_value("count")
 
 
+def test_a_server_that_goes_while_it_is_greeted_is_replaced(
+    shared: SharedDesk, vault: VaultPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared.set_event(shared.create_event("go"))
+    server = server_identity(vault)
+    assert server is not None
+    os.kill(server.pid, signal.SIGTERM)
+    wait_until(lambda: server.presence() is Presence.GONE, "the server has left")
+    greet, hung_up = shared_client._tell_losses, []
+
+    def hang_up_once(connection: Any) -> None:
+        if not hung_up:
+            hung_up.append(True)
+            raise EOFError
+        greet(connection)
+
+    monkeypatch.setattr(shared_client, "_tell_losses", hang_up_once)
+    assert shared.is_event_set("go") is True
+    assert hung_up
+
+
 def test_who_waits_while_the_server_dies_is_told(shared: SharedDesk, vault: VaultPaths, tmp_path: Path) -> None:
     shared.create_event("go")
     with running_script(tmp_path, CHILD + "print('up', flush=True); wait_for_event('go')") as child:
         assert child.stdout.readline() == "up\n"
         os.kill(server_pid(vault), signal.SIGKILL)
-        _, err = child.communicate(timeout=60)
+        _, err = child.communicate(timeout=120)
     assert "SharedStateLost" in err
 
 
 def test_a_server_with_nothing_to_do_leaves_and_what_it_held_comes_back(
     shared: SharedDesk, vault: VaultPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TABLEVAULT_SHARED_LINGER", "0.2")
+    monkeypatch.setenv("TABLEVAULT_SHARED_LINGER", "1")
     shared.put_queue_item(shared.create_queue("jobs", maxsize=3), {"kept": True})
     shared.set_event(shared.create_event("go"))
     first = server_identity(vault)
     assert first is not None
     wait_until(lambda: first.presence() is Presence.GONE, "the server has left")
-    assert shared.get_queue_item("jobs", timeout=5) == {"kept": True}
+    assert shared.get_queue_item("jobs", timeout=60) == {"kept": True}
     assert shared.is_event_set("go") is True
     second = server_identity(vault)
     assert second != first
@@ -302,7 +330,7 @@ def test_many_ask_at_once_and_there_is_one_server(vault: VaultPaths, tmp_path: P
             stack.enter_context(running_script(tmp_path, CHILD + _dedent(code), str(n), name=f"s{n}.py"))
             for n in range(5)
         ]
-        answers = [child.communicate(timeout=60) for child in children]
+        answers = [child.communicate(timeout=120) for child in children]
     assert len({out for out, _ in answers}) == 1, answers
     assert answers[0][0].strip() == str(server_pid(vault))
 
@@ -334,7 +362,7 @@ def test_a_vault_with_a_long_path(tmp_path: Path) -> None:
     long = open_vault(tmp_path / ("x" * 120))
     desk = SharedDesk(RecordingHost(long))
     desk.put_queue_item(desk.create_queue("jobs"), 1)
-    assert desk.get_queue_item("jobs", timeout=5) == 1
+    assert desk.get_queue_item("jobs", timeout=60) == 1
     server = server_identity(long)
     assert server is not None
     os.kill(server.pid, signal.SIGTERM)

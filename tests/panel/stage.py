@@ -15,10 +15,10 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.labextension.lab import Lab, running_lab
+from tests.labextension.lab import SLOW_MACHINE, Lab, running_lab
 from tests.support import wait_until
 
-SLOW_MACHINE = 90.0  # seconds; every wait ends as soon as its condition holds
+__all__ = ["SLOW_MACHINE", "Stage", "set_stage"]
 
 TRAINING = '''
 """Trains nothing, but as a training does: steps, a falling loss, a log, checkpoints on disk."""
@@ -44,6 +44,12 @@ for epoch in vault.track(range(epochs), desc="epoch"):
 '''
 
 
+_CHOOSE = (
+    "const notebook = jupyterapp.shell.currentWidget.content;"
+    " notebook.activeCellIndex = notebook.widgets.findIndex(cell => cell.model.id === id)"
+)
+
+
 class Stage:
     """One JupyterLab and what runs beside it."""
 
@@ -57,7 +63,8 @@ class Stage:
         self, name: str, *, epochs: int = 100_000, seconds: float = 0.01, fails_at: int = -1
     ) -> subprocess.Popen[bytes]:
         """Start a training run under `tablevault run`; `seconds` between its checkpoints."""
-        (self.lab.root / "train.py").write_text(TRAINING)
+        if not self.runs:  # not again below the feet of one that reads it
+            (self.lab.root / "train.py").write_text(TRAINING)
         plain = {key: value for key, value in os.environ.items() if not key.startswith("TABLEVAULT_")}
         command = [sys.executable, "-m", "tablevault_ext.cli", "run", "--name", name, "train.py"]
         run = subprocess.Popen(
@@ -73,7 +80,7 @@ class Stage:
         return run
 
     def beat(self, name: str) -> int:
-        """The epoch that a run has come to; -1 before its first."""
+        """The epoch that a run, or the step that a notebook has come to; -1 before its first."""
         try:
             return int((self.lab.root / f"{name}.beat").read_text())
         except FileNotFoundError:
@@ -86,21 +93,25 @@ class Stage:
         (self.lab.root / path).write_text(json.dumps(_document(cells)))
         page.evaluate("path => void jupyterapp.commands.execute('docmanager:open', { path })", path)
         page.wait_for_function(
-            "path => { const { context, sessionContext } = jupyterapp.shell.currentWidget ?? {};"
-            " return context?.path === path && sessionContext?.session?.kernel?.status === 'idle' }",
+            "path => { const { currentWidget } = jupyterapp.shell;"
+            " const opened = [...jupyterapp.shell.widgets('main')].find(widget => widget.context?.path === path);"
+            # A cell of another notebook that has just ended may take the focus.
+            " if (opened && opened !== currentWidget) { jupyterapp.shell.activateById(opened.id); return false }"
+            " return opened?.sessionContext?.session?.kernel?.status === 'idle' }",
             arg=path,
             timeout=SLOW_MACHINE * 1000,
+        )
+
+    def run_to_the_end(self, page: Page, cell: str) -> None:
+        """Run one of them and wait for its reply."""
+        page.evaluate(
+            f"id => {{ {_CHOOSE}; return jupyterapp.commands.execute('notebook:run-cell').then(() => null) }}", cell
         )
 
     def run_cells(self, page: Page, *cells: str) -> None:
         """Run cells of the current notebook by their ids, as Shift+Enter does."""
         for cell in cells:
-            page.evaluate(
-                "id => { const notebook = jupyterapp.shell.currentWidget.content;"
-                " notebook.activeCellIndex = notebook.widgets.findIndex(cell => cell.model.id === id);"
-                " void jupyterapp.commands.execute('notebook:run-cell') }",
-                cell,
-            )
+            page.evaluate(f"id => {{ {_CHOOSE}; void jupyterapp.commands.execute('notebook:run-cell') }}", cell)
 
     # What the server knows
 

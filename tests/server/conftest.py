@@ -13,6 +13,8 @@ import pytest
 from pytest_jupyter.jupyter_server import *  # noqa: F403
 from tornado.httpclient import HTTPClientError
 
+from tests.support import wait_until
+
 from .jupyter import Server
 
 Fetch = Callable[..., tuple[int, Any]]
@@ -45,6 +47,8 @@ def extension(jp_serverapp: Any) -> Iterator[Any]:
 @pytest.fixture
 def fetch(extension: Any, jp_fetch: Any, jp_asyncio_loop: Any) -> Fetch:
     """Call an endpoint below /tablevault/api: status and decoded body, errors included."""
+    # The vault is opened in a thread of its own.
+    wait_until(lambda: extension.board is not None or extension.notice is not None, "the vault is opened, or cannot be")
 
     async def ask(parts: str, method: str, options: dict[str, Any]) -> Any:
         # Called inside the loop: tornado's future belongs to the loop that is running.
@@ -52,6 +56,7 @@ def fetch(extension: Any, jp_fetch: Any, jp_asyncio_loop: Any) -> Fetch:
 
     def call(path: str, method: str = "GET", body: Any = None, **options: Any) -> tuple[int, Any]:
         parts, _, query = path.partition("?")
+        options = {"request_timeout": 120, "connect_timeout": 120, **options}  # seconds, for a busy machine
         if query:
             options["params"] = dict(pair.partition("=")[::2] for pair in query.split("&"))
         if body is not None or method == "POST":

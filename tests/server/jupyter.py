@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -21,6 +20,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from tablevault_ext.paths import VaultPaths, open_vault
+from tests.labextension.lab import SLOW_MACHINE, free_port
 from tests.support import wait_until
 
 Json = dict[str, Any]
@@ -56,9 +56,7 @@ class Server:
     def start(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+            self.port = free_port()
         config = {
             "ServerApp": {
                 "ip": "127.0.0.1",
@@ -88,7 +86,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._answers, "the server answers", 60)
+        wait_until(self._answers, "the server answers", SLOW_MACHINE)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         for client in self.clients:
@@ -96,7 +94,12 @@ class Server:
         self.clients.clear()
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(30)
+            try:
+                self.process.wait(SLOW_MACHINE)
+            except subprocess.TimeoutExpired:
+                # Now and then jupyter_server has stopped, but waits for ever for an anyio worker thread of its own.
+                self.process.kill()
+                self.process.wait()
             self.process = None
 
     def call(self, method: str, path: str, body: Any = None, status: int | None = None) -> Json:
@@ -113,7 +116,7 @@ class Server:
             headers={"Authorization": f"token {self.token}"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
+            with urllib.request.urlopen(request, timeout=SLOW_MACHINE) as reply:
                 return reply.status, json.loads(reply.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
@@ -130,7 +133,7 @@ class Server:
             process = self.processes().get(name)
             return process if process is not None and process["status"] in statuses else None
 
-        found: Json = wait_until(reached, f"{name} is shown as {' or '.join(statuses)}")
+        found: Json = wait_until(reached, f"{name} is shown as {' or '.join(statuses)}", SLOW_MACHINE)
         return found
 
     def open_notebook(self, path: str) -> tuple[Json, BlockingKernelClient]:
@@ -142,7 +145,7 @@ class Server:
         client.load_connection_file()
         client.start_channels()
         self.clients.append(client)
-        wait_until(lambda: _is_ready(client), "the kernel is ready", 60)
+        wait_until(lambda: _is_ready(client), "the kernel is ready", SLOW_MACHINE)
         return session, client
 
     def _answers(self) -> bool:
@@ -161,6 +164,18 @@ def _is_ready(client: BlockingKernelClient) -> bool:
         return True
     except RuntimeError:  # its heart began to beat, but not yet evenly
         return False
+
+
+def run(client: BlockingKernelClient, cell: str) -> Json:
+    """Execute a cell, again if ipykernel still aborted what came after a stop; its reply's content."""
+
+    def once() -> Json | None:
+        reply = client.execute_interactive(cell, timeout=SLOW_MACHINE, allow_stdin=False, output_hook=lambda _: None)
+        content: Json = reply["content"]
+        return None if content["status"] == "aborted" else content
+
+    content: Json = wait_until(once, "the kernel takes the cell", SLOW_MACHINE)
+    return content
 
 
 def run_all(client: BlockingKernelClient, *cells: str) -> list[str]:

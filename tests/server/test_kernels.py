@@ -13,7 +13,9 @@ from tablevault_ext.identity import Identity
 from tablevault_ext.model import Action
 from tests.support import events, process_named, running_script, wait_until
 
-from .jupyter import Server, run_all
+from .jupyter import SLOW_MACHINE, Server, run, run_all
+
+pytestmark = pytest.mark.timeout(600)  # servers and kernels start and end, on whatever machine
 
 LOOP = """
     import time
@@ -36,7 +38,7 @@ def running_notebook(server: Server, name: str) -> tuple[dict[str, Any], Any]:
     """A notebook under Run All, in the middle of its second cell."""
     session, client = server.open_notebook(f"{name}.ipynb")
     run_all(client, named(name), loop_of(name), f"open('{name}-later', 'w').close()")
-    wait_until((server.root / f"{name}-started").exists, "the loop runs")
+    wait_until((server.root / f"{name}-started").exists, "the loop runs", SLOW_MACHINE)
     return session, client
 
 
@@ -54,7 +56,7 @@ def busy(server: Server, name: str) -> dict[str, Any] | None:
 def test_a_stopped_notebook_ends_and_is_not_restarted(server: Server, way: str) -> None:
     """Whoever asks, and however: later cells do not run, kernel and session are gone, the row says stopped."""
     session, _ = running_notebook(server, way)
-    process = wait_until(lambda: busy(server, way), "the notebook is shown as busy")
+    process = wait_until(lambda: busy(server, way), "the notebook is shown as busy", SLOW_MACHINE)
     assert process["notebook"] == f"{way}.ipynb"
     assert process["current_cell"]["code"] == "import time"
     if way == "python":
@@ -64,9 +66,9 @@ def test_a_stopped_notebook_ends_and_is_not_restarted(server: Server, way: str) 
         path = f"tablevault/api/processes/{process['process_id']}/requests"
         made = server.call("POST", path, wish, 201)
         assert made["outcome"] is None
-    wait_until(lambda: session["kernel"]["id"] not in kernel_ids(server), "the kernel is gone")
-    stopped = server.wait_for(way, "stopped")
-    assert stopped["request"]["outcome"] == "effective"
+    wait_until(lambda: session["kernel"]["id"] not in kernel_ids(server), "the kernel is gone", SLOW_MACHINE)
+    server.wait_for(way, "stopped")
+    wait_until(lambda: server.processes()[way]["request"]["outcome"] == "effective", "its receipt", SLOW_MACHINE)
     assert session["id"] not in [each["id"] for each in server.call("GET", "api/sessions")]
     assert not (server.root / f"{way}-later").exists()
     assert process_named(server.vault, way).status == "stopped"
@@ -83,7 +85,7 @@ def test_a_frozen_notebook_is_ended_now(server: Server) -> None:
     server.wait_for("frozen", "paused")
     server.call("POST", path, {"action": "stop", "now": True}, 201)
     server.wait_for("frozen", "stopped")
-    wait_until(lambda: session["kernel"]["id"] not in kernel_ids(server), "the kernel is gone")
+    wait_until(lambda: session["kernel"]["id"] not in kernel_ids(server), "the kernel is gone", SLOW_MACHINE)
     assert not (server.root / "frozen-later").exists()
 
 
@@ -92,14 +94,14 @@ def test_what_the_kernel_had_started_is_ended_too(server: Server) -> None:
     session, client = server.open_notebook("parent.ipynb")
     spawn = "import subprocess; child = subprocess.Popen(['sleep', '600'], start_new_session=True)"
     run_all(client, named("parent"), spawn, "open('child', 'w').write(str(child.pid))")
-    child = Identity.of(int(wait_until(lambda: _text(server.root / "child"), "the child runs")))
+    child = Identity.of(int(wait_until(lambda: _text(server.root / "child"), "the child runs", SLOW_MACHINE)))
     assert child is not None and child.presence() == "alive"
     process = server.wait_for("parent", "running")
     path = f"tablevault/api/processes/{process['process_id']}/requests"
-    server.call("POST", path, {"action": "stop", "now": True, "grace": 5}, 201)
+    server.call("POST", path, {"action": "stop", "now": True}, 201)
     server.wait_for("parent", "stopped")
-    wait_until(lambda: child.presence() == "gone", "the child is gone")
-    wait_until(lambda: session["kernel"]["id"] not in kernel_ids(server), "the kernel is gone")
+    wait_until(lambda: child.presence() == "gone", "the child is gone", SLOW_MACHINE)
+    wait_until(lambda: session["kernel"]["id"] not in kernel_ids(server), "the kernel is gone", SLOW_MACHINE)
 
 
 def _text(path: Path) -> str:
@@ -112,22 +114,23 @@ def test_keep_kernel_aborts_the_run_and_keeps_the_kernel(server: Server) -> None
     process = server.wait_for("kept", "running")
     path = f"tablevault/api/processes/{process['process_id']}/requests"
     made = server.call("POST", path, {"action": "stop", "keep_kernel": True}, 201)
-    wait_until(lambda: server.get(f"requests/{made['request_id']}")["outcome"] == "effective", "the stop is done")
+    wait_until(
+        lambda: server.get(f"requests/{made['request_id']}")["outcome"] == "effective", "the stop is done", SLOW_MACHINE
+    )
     assert session["kernel"]["id"] in kernel_ids(server)
-    reply = client.execute_interactive("vault.process_name", timeout=30, allow_stdin=False, output_hook=lambda _: None)
-    assert reply["content"]["status"] == "ok"
-    assert server.wait_for("kept", "running")["activity"] == "idle"
+    assert run(client, "vault.process_name")["status"] == "ok"
+    wait_until(lambda: server.wait_for("kept", "running")["activity"] == "idle", "it is shown as idle", SLOW_MACHINE)
     assert not (server.root / "kept-later").exists()
 
 
 def test_renames_are_followed(server: Server) -> None:
     """The path shown is the session's, not the one at launch."""
     session, client = server.open_notebook("before.ipynb")
-    client.execute_interactive(named("moved"), timeout=30, allow_stdin=False, output_hook=lambda _: None)
+    assert run(client, named("moved"))["status"] == "ok"
     server.wait_for("moved", "running")
-    wait_until(lambda: server.processes()["moved"]["notebook"] == "before.ipynb", "the path is shown")
+    wait_until(lambda: server.processes()["moved"]["notebook"] == "before.ipynb", "the path is shown", SLOW_MACHINE)
     server.call("PATCH", f"api/sessions/{session['id']}", {"path": "after.ipynb", "name": "after.ipynb"})
-    wait_until(lambda: server.processes()["moved"]["notebook"] == "after.ipynb", "the new path is shown")
+    wait_until(lambda: server.processes()["moved"]["notebook"] == "after.ipynb", "the new path is shown", SLOW_MACHINE)
 
 
 def test_pause_and_resume_through_rest(server: Server) -> None:
@@ -143,7 +146,7 @@ def test_pause_and_resume_through_rest(server: Server) -> None:
     again = server.call("POST", path, {"action": "pause"}, 200)
     assert again["request_id"] == made["request_id"]
     server.call("POST", path, {"action": "resume"}, 201)
-    assert server.wait_for("paused", "running")["request"] is None
+    wait_until(lambda: server.wait_for("paused", "running")["request"] is None, "it goes on", SLOW_MACHINE)
 
 
 def test_a_restarted_server_goes_on(server: Server, tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from tablevault_ext.control.sampling import Sampling
 from tablevault_ext.identity import Identity
 from tablevault_ext.journal.names import claim_name
 from tablevault_ext.journal.writer import JournalWriter
 from tablevault_ext.model import new_process_id
 from tablevault_ext.paths import VaultPaths
+from tablevault_ext.store.engine import alone_in_process
 from tests.support import start_script, wait_for_status, wait_until
 
 from .conftest import Fetch
@@ -44,13 +46,18 @@ def names(told: dict[str, Any]) -> list[str]:
     return [process["name"] for process in told["processes"]]
 
 
+def _listed(fetch: Fetch, *wanted: str) -> None:
+    """Wait until the server has met them: those that begin after it has read the vault come with its watching."""
+    wait_until(lambda: set(names(fetch("processes")[1])) == set(wanted), "the server has met them")
+
+
 def test_what_is_listed(vault: VaultPaths, fetch: Fetch) -> None:
     """Everything living and what ended lately, newest first; filters are ANDed; ancestors of what is listed stay."""
     Recorded(vault, "old").end(time.time() - 3 * 86_400)
     parent = Recorded(vault, "parent", kind="notebook")
     Recorded(vault, "child", kind="worker", parent_id=parent.process_id, user_id="ben", description="Große Datei")
     Recorded(vault, "done").end()
-    assert names(fetch("processes")[1]) == ["done", "child", "parent"]
+    wait_until(lambda: names(fetch("processes")[1]) == ["done", "child", "parent"], "all are listed")
     assert names(fetch("processes?ended_within=0")[1]) == ["child", "parent"]
     assert names(fetch("processes?ended_within=864000")[1]) == ["done", "child", "parent", "old"]
     assert names(fetch("processes?q=GROSSE")[1]) == ["child", "parent"]
@@ -64,9 +71,18 @@ def test_what_is_listed(vault: VaultPaths, fetch: Fetch) -> None:
     assert by_name["parent"]["activity"] == "idle"
 
 
-def test_only_what_changed_is_told_when_the_caller_knows_the_rest(vault: VaultPaths, fetch: Fetch) -> None:
+@pytest.fixture
+def unsampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPU and memory are changes, too, and come when they come."""
+    monkeypatch.setattr(Sampling, "step", lambda self: None)
+
+
+def test_only_what_changed_is_told_when_the_caller_knows_the_rest(
+    vault: VaultPaths, unsampled: None, fetch: Fetch
+) -> None:
     """`since`: the changed ones, and those that left the list; unknown revisions are answered in full."""
     first, second = Recorded(vault, "first"), Recorded(vault, "second")
+    _listed(fetch, "first", "second")
     _, told = fetch("processes")
     assert (sorted(names(told)), told["partial"]) == (["first", "second"], False)
     second.journal.append("cell_started", seq=0, code="# comment\nwork()", cell_id="abc")
@@ -79,7 +95,7 @@ def test_only_what_changed_is_told_when_the_caller_knows_the_rest(vault: VaultPa
     assert (names(news), news["partial"], news["removed"]) == (["second"], True, [])
     assert news["processes"][0]["current_cell"]["code"] == "work()"
     first.end()
-    news = wait_until(lambda: fetch("processes?ended_within=0")[1]["total"] == 1, "the first has ended")
+    wait_until(lambda: fetch("processes?ended_within=0")[1]["total"] == 1, "the first has ended")
     _, news = fetch(f"processes?since={told['revision']}&ended_within=0")
     assert (names(news), news["removed"]) == (["second"], [first.process_id])
     assert fetch(f"processes?since={news['revision'] + 1000}")[1]["partial"] is False
@@ -89,7 +105,7 @@ def test_a_killed_process_is_lost_and_a_suspended_one_paused_from_outside(
     vault: VaultPaths, fetch: Fetch, tmp_path: Path
 ) -> None:
     """Nobody writes these down; whoever looks sees them."""
-    code = "import time; from tablevault_ext import Vault; Vault(process_name='a'); time.sleep(60)"
+    code = "import time; from tablevault_ext import Vault; Vault(process_name='a'); time.sleep(900)"
     child = start_script(tmp_path, code)
     try:
         process = wait_for_status(vault, "a", "running")
@@ -100,7 +116,7 @@ def test_a_killed_process_is_lost_and_a_suspended_one_paused_from_outside(
         assert shown()["status"] == "running"
         os.kill(child.pid, signal.SIGSTOP)
         assert wait_until(lambda: shown()["paused_from_outside"], "the suspension is seen")
-        assert fetch("processes")[1]["processes"][0]["status"] == "paused"
+        wait_until(lambda: fetch("processes")[1]["processes"][0]["status"] == "paused", "the list has it")
         os.kill(child.pid, signal.SIGCONT)
         wait_until(lambda: shown()["status"] == "running", "it goes on")
     finally:
@@ -114,6 +130,7 @@ def test_changes_are_signalled_with_ids_and_counters_only(
 ) -> None:
     """On the server's own event stream; the same counter as in the list."""
     recorded = Recorded(vault, "train")
+    _listed(fetch, "train")
     before = fetch("processes")[1]["revision"]
     socket = jp_asyncio_loop.run_until_complete(jp_ws_fetch("api", "events", "subscribe"))
     recorded.journal.append("cell_started", seq=0, code="secret_code()")
@@ -126,14 +143,14 @@ def test_changes_are_signalled_with_ids_and_counters_only(
 
     import asyncio
 
-    event = jp_asyncio_loop.run_until_complete(asyncio.wait_for(next_of_ours(), 30))
+    event = jp_asyncio_loop.run_until_complete(asyncio.wait_for(next_of_ours(), 90))
     socket.close()
     assert event["process_ids"] == [recorded.process_id]
     assert event["revision"] > before
     assert "secret" not in json.dumps(event)
 
 
-HOLD = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(60)"
+HOLD = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(900)"
 
 
 @pytest.fixture
@@ -164,27 +181,31 @@ def holder(vault: VaultPaths) -> Iterator[Any]:
 def test_a_held_database_is_told_with_its_holder(vault: VaultPaths, fetch: Fetch, holder: Any) -> None:
     """List, details and control go on from the journals; when it is let go, the notice goes."""
     recorded = Recorded(vault, "train")
+    _listed(fetch, "train")
     wait_until(lambda: vault.database.exists(), "the database is there")
     program = holder()
     recorded.journal.append("cell_started", seq=0, code="while_held()")
-    notice = wait_until(lambda: fetch("processes")[1]["notice"], "the notice is there")
+    notice = wait_until(lambda: fetch("processes")[1]["notice"], "the notice is there", 90)
     assert (notice["kind"], notice["holder"]["pid"]) == ("locked", program.pid)
-    assert fetch("processes")[1]["processes"][0]["cells"] == 1
+    wait_until(lambda: fetch("processes")[1]["processes"][0]["cells"] == 1, "the cell is listed")
     status, told = fetch(f"processes/{recorded.process_id}/cells")
     assert (status, told["cells"][0]["code"]) == (200, "while_held()")
     assert told["notice"]["kind"] == "locked"
     assert fetch("status")[1]["notice"]["kind"] == "locked"
     program.kill()
     program.wait()
-    wait_until(lambda: fetch("processes")[1]["notice"] is None, "the notice is gone")
+    wait_until(lambda: fetch("processes")[1]["notice"] is None, "the notice is gone", 90)
 
 
 def test_a_corrupt_database_is_told(vault: VaultPaths, fetch: Fetch) -> None:
     """Answers come from the journals, and the message says what to do."""
-    Recorded(vault, "train")
+    recorded = Recorded(vault, "train")
+    _listed(fetch, "train")
     wait_until(lambda: vault.database.exists(), "the database is there")
-    vault.database.write_bytes(b"garbage" * 1000)
-    notice = wait_until(lambda: fetch("processes")[1]["notice"], "the notice is there")
+    with alone_in_process():  # the server's own threads would write over it what they have open
+        vault.database.write_bytes(b"garbage" * 1000)
+    recorded.journal.append("cell_started", seq=0, code="x")  # without news nobody would look into it
+    notice = wait_until(lambda: fetch("processes")[1]["notice"], "the notice is there", 90)
     assert notice["kind"] == "corrupt"
     assert "tablevault rebuild" in notice["message"]
     assert names(fetch("processes")[1]) == ["train"]
@@ -195,11 +216,12 @@ def test_a_newer_vault_is_told(vault: VaultPaths, fetch: Fetch) -> None:
     import duckdb
 
     recorded = Recorded(vault, "train")
-    wait_until(lambda: fetch("processes")[1]["total"], "the process is listed")
+    _listed(fetch, "train")
+    wait_until(lambda: vault.database.exists(), "the database is there")
 
     def make_newer() -> bool:
         try:
-            with duckdb.connect(str(vault.database)) as connection:
+            with alone_in_process(), duckdb.connect(str(vault.database)) as connection:
                 connection.execute("UPDATE vault_meta SET schema_version = 999")
             return True
         except duckdb.Error:
@@ -207,9 +229,9 @@ def test_a_newer_vault_is_told(vault: VaultPaths, fetch: Fetch) -> None:
 
     wait_until(make_newer, "the database is newer")
     recorded.journal.append("cell_started", seq=0, code="x")
-    notice = wait_until(lambda: fetch("processes")[1]["notice"], "the notice is there")
+    notice = wait_until(lambda: fetch("processes")[1]["notice"], "the notice is there", 90)
     assert notice["kind"] == "newer"
-    assert fetch("processes")[1]["processes"][0]["cells"] == 1
+    wait_until(lambda: fetch("processes")[1]["processes"][0]["cells"] == 1, "the cell is listed")
     status, told = fetch(f"processes/{recorded.process_id}/cells")
     assert (status, told["reason"]) == (503, "newer")
 

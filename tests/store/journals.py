@@ -92,8 +92,14 @@ def held_by_another_program(paths: VaultPaths, *, read_only: bool = False) -> It
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "client.py"
         script.write_text(
-            "import duckdb, sys\n"
-            f"c = duckdb.connect({str(paths.database)!r}, read_only={read_only})\n"
+            "import duckdb, sys, time\n"
+            "while True:\n"  # an ingester may have it open this moment
+            "    try:\n"
+            f"        c = duckdb.connect({str(paths.database)!r}, read_only={read_only})\n"
+            "        break\n"
+            "    except duckdb.IOException as error:\n"
+            "        if 'Could not set lock' not in str(error): raise\n"
+            "        time.sleep(0.005)\n"
             "print('open', flush=True)\n"
             "sys.stdin.read()\n"
         )

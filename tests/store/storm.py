@@ -19,6 +19,9 @@ from tablevault_ext.store.passes import ingest_pass
 
 from .journals import Identity, Recorded
 
+KILLS = 10
+"""So many ingesters are killed at least."""
+
 
 def write(paths: VaultPaths, process_id: str, acknowledged: Path, calm: Path) -> None:
     """Append until the storm is over; after each append count it, one byte in a file."""
@@ -53,11 +56,15 @@ def main(root: str, writers: int, seconds: float, seed: int) -> None:
     folder = Path(root).parent
     names = [f"w{number}" for number in range(writers)]
     calm = folder / "calm"
-    pids = [fork(write, paths, name, folder / f"{name}.count", calm) for name in names]
+    counts = [folder / f"{name}.count" for name in names]
+    pids = [fork(write, paths, name, count, calm) for name, count in zip(names, counts, strict=True)]
+    while not all(count.exists() and count.stat().st_size for count in counts):
+        time.sleep(0.01)  # each is on record before the killing begins
     doomed = random.sample(pids, writers // 2)
     kills = 0
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    # On a busy machine the passes take their time, and it goes on until some were killed in their work.
+    while time.monotonic() < end or (kills < KILLS and time.monotonic() < end + 90):
         ingesters = [fork(ingest_pass, paths) for _ in range(2)]
         time.sleep(random.random() * 0.12)
         for ingester in ingesters:

@@ -37,7 +37,7 @@ for attempt in range(2):
 def limited(limit: int, ask: bool) -> str:
     """What a process sees that may not let files grow beyond a limit: the nearest to a full disk without one."""
     command = [sys.executable, "-c", CODE, str(limit), "ask" if ask else ""]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -125,7 +125,7 @@ def test_a_killed_process_is_lost_and_so_are_its_cells(vault: VaultPaths) -> Non
     )
     child = subprocess.Popen([sys.executable, "-c", code])
     try:
-        wait_until(lambda: vault.journal("p1").exists() and b"forever" in vault.journal("p1").read_bytes())
+        wait_until(lambda: vault.journal("p1").exists() and b'"forever()"}\n' in vault.journal("p1").read_bytes())
         assert ingested(vault, "SELECT status, activity FROM processes") == [("running", "busy")]
     finally:
         child.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -35,8 +36,9 @@ def ingesters_of(paths: VaultPaths) -> list[psutil.Process]:
 def no_ingester_stays(vault: VaultPaths) -> Iterator[None]:
     yield
     for process in ingesters_of(vault):
-        process.terminate()
-        process.wait(10)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has left by itself this moment
+            process.terminate()
+            process.wait(60)
 
 
 def test_a_plain_client_sees_a_finished_cell(vault: VaultPaths) -> None:
@@ -62,6 +64,8 @@ def test_there_is_one_and_it_is_nobodys_child(vault: VaultPaths) -> None:
         del os.environ["TABLEVAULT_PARENT"]
     wait_until(lambda: look(vault, "FROM processes"))
     assert not ensure_ingester(vault)
+    # Where the threads had seconds between them, a second one was started, was not elected, and leaves.
+    wait_until(lambda: len(ingesters_of(vault)) == 1, "there is one")
     (one,) = ingesters_of(vault)
     assert one.pid not in {child.pid for child in psutil.Process().children(recursive=True)}
     assert os.getsid(one.pid) != os.getsid(0)
@@ -85,7 +89,7 @@ def test_a_second_ingester_leaves(vault: VaultPaths) -> None:
     """An ingester's own process that is not elected ends at once."""
     with hold(role_lock(vault)):
         command = [sys.executable, "-m", module.KEEPER, str(vault.root)]
-        assert subprocess.run(command, timeout=30).returncode == 0
+        assert subprocess.run(command, timeout=120).returncode == 0
 
 
 def test_it_lingers_and_leaves(vault: VaultPaths) -> None:
@@ -96,10 +100,10 @@ def test_it_lingers_and_leaves(vault: VaultPaths) -> None:
     ingester.start()
     wait_until(lambda: look(vault, "FROM processes"))
     # We live, so it must not leave, however long it has had nothing to do.
-    wait_until(lambda: turns[-1] - turns[0] > 1.0)
+    wait_until(lambda: turns and turns[-1] - turns[0] > 1.0)
     assert ingester.elected
     Recorded(vault, "p1", identity=NOBODY)
-    ingester._thread.join(30)
+    ingester._thread.join(60)
     assert not ingester.elected
     assert look(vault, "SELECT status FROM processes") == [("lost",)]
 
@@ -125,8 +129,13 @@ def test_it_ends_when_the_vault_is_deleted(vault: VaultPaths) -> None:
     ensure_ingester(vault)
     wait_until(lambda: look(vault, "FROM processes"))
     (one,) = ingesters_of(vault)
-    shutil.rmtree(vault.root)
-    one.wait(30)
+
+    def delete() -> bool:
+        shutil.rmtree(vault.root, ignore_errors=True)  # it may just be writing into it
+        return not vault.root.exists()
+
+    wait_until(delete, "the vault is deleted")
+    one.wait(60)
 
 
 def test_sigterm_ends_it_cleanly(vault: VaultPaths) -> None:
@@ -136,7 +145,7 @@ def test_sigterm_ends_it_cleanly(vault: VaultPaths) -> None:
     with subprocess.Popen(command) as one:
         wait_until(lambda: look(vault, "FROM processes"))
         one.send_signal(signal.SIGTERM)
-        assert one.wait(30) == 0
+        assert one.wait(60) == 0
     assert "ends" in (vault.root / "logs" / "ingester.log").read_text()
 
 
@@ -173,7 +182,8 @@ def test_a_lost_process_is_noticed_without_a_new_line(vault: VaultPaths) -> None
         child.wait()
     try:
         wait_until(lambda: look(vault, "SELECT status FROM processes") == [("lost",)])
-        assert look(vault, "SELECT status FROM cells") == [("lost",)]
+        # Not looked at only once: the ingester may hold the file this moment.
+        wait_until(lambda: look(vault, "SELECT status FROM cells") == [("lost",)])
     finally:
         ingester.stop()
 

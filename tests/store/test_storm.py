@@ -11,6 +11,7 @@ from tablevault_ext.paths import VaultPaths
 from tablevault_ext.store.passes import ingest_pass
 
 from .journals import look
+from .storm import KILLS
 
 WRITERS = 64
 
@@ -22,10 +23,10 @@ def test_a_storm_of_kills(vault: VaultPaths, tmp_path: Path) -> None:
         [sys.executable, "-m", "tests.store.storm", str(vault.root), str(WRITERS), "6", str(seed)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=170,
     )
     assert storm.returncode == 0, storm.stderr
-    assert int(storm.stdout) >= 10, f"too few ingesters were killed in their work (seed {seed})"
+    assert int(storm.stdout) >= KILLS, f"too few ingesters were killed in their work (seed {seed})"
     ingest_pass(vault)
     acknowledged = {f"w{n}": (tmp_path / f"w{n}.count").stat().st_size for n in range(WRITERS)}
     rows = look(

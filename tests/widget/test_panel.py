@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tablevault_ext.paths import VaultPaths
 
-from ..support import Kernel, process_named, run_script, running_script, wait_for_status
+from ..support import Kernel, process_named, run_script, running_script, wait_for_status, wait_until
 from .front_end import FrontEnd
+
+pytestmark = pytest.mark.timeout(600)  # kernels and scripts start and end, on whatever machine
 
 LOOP = """
     import sys, time
@@ -37,7 +41,7 @@ def test_a_click_pauses_resumes_and_stops_a_real_script(front_end: FrontEnd, vau
         wait_for_status(vault, "train", "paused")
         front_end.wait(lambda: "pause of train#1: effective" in front_end.text(), "the receipt is shown")
         front_end.wait(lambda: "⏸ paused" in front_end.text(), "the state is shown")
-        assert not front_end.enabled("Pause")
+        front_end.wait(lambda: not front_end.enabled("Pause"), "it cannot be paused again")
         front_end.tab("Requests")
         front_end.wait(lambda: "EFFECTIVE AFTER" in front_end.text(), "the table of requests")
         front_end.click("Resume")
@@ -52,7 +56,7 @@ def test_a_click_pauses_resumes_and_stops_a_real_script(front_end: FrontEnd, vau
         assert process_named(vault, "train").status == "running"
         front_end.click("Stop")
         front_end.click("Stop at the next checkpoint")
-        child.wait(30)
+        child.wait(90)
         front_end.wait(lambda: "🔴 stopped" in front_end.text(), "the end is shown")
         stop = front_end.models[front_end.button("Stop")]
         front_end.wait(lambda: stop["tooltip"] == "train has ended (stopped).", "why it cannot be stopped")
@@ -85,7 +89,7 @@ def test_a_request_that_waits_says_why_and_is_withdrawn(front_end: FrontEnd, vau
         from tablevault_ext import Vault
         vault = Vault(process_name="slow")
         vault.checkpoint_execution()
-        time.sleep(120)
+        time.sleep(900)
     """
     with running_script(tmp_path, code):
         wait_for_status(vault, "slow", "running")
@@ -120,9 +124,8 @@ def test_names_and_outputs_that_look_like_html_stay_text(
     front_end.show()
     front_end.click(evil)
     for tab in ("Cells", "Errors", "Logs", "Progress", "Requests", "Post-mortem"):
-        seen = len(front_end.updates)
         front_end.tab(tab)
-        front_end.wait(lambda seen=seen: len(front_end.updates) > seen, tab)
+        front_end.wait(front_end.page, tab)
     shown = [model["value"] for model in front_end.models.values() if model.get("_model_name") == "HTMLModel"]
     assert any("&lt;img" in value for value in shown)
     assert not any("<img" in value for value in shown)
@@ -146,7 +149,7 @@ def test_closing_stops_the_thread_and_takes_every_model_away(front_end: FrontEnd
     front_end.wait(lambda: "Running 1" in front_end.text(), "the list")
     assert kernel.run(THREADS).text == "['tablevault-panel']"
     assert kernel.run("p.close(); p").text.endswith("closed>")
-    assert kernel.run(THREADS).text == "[]"
+    wait_until(lambda: kernel.run(THREADS).text == "[]", "the thread has ended")
     left = kernel.run("import ipywidgets; sorted(type(w).__name__ for w in ipywidgets.widget._instances.values())")
     assert left.text == "[]"
     assert kernel.run("p.close()").status == "ok"
@@ -158,13 +161,13 @@ def test_showing_it_again_ends_the_one_before(front_end: FrontEnd, kernel: Kerne
     front_end.show()
     assert front_end.root != first
     front_end.wait(lambda: first not in front_end.models, "the first is closed")
-    assert kernel.run(THREADS).text == "['tablevault-panel']"
+    wait_until(lambda: kernel.run(THREADS).text == "['tablevault-panel']", "one thread is left")
 
 
 def test_a_front_end_that_lets_go_stops_the_thread(front_end: FrontEnd, kernel: Kernel) -> None:
     front_end.show()
     front_end.close(front_end.root)
-    assert kernel.run(THREADS).text == "[]"
+    wait_until(lambda: kernel.run(THREADS).text == "[]", "the thread has ended")
 
 
 def test_loading_the_extension_imports_no_widgets(kernel: Kernel) -> None:

@@ -26,6 +26,7 @@ export function useDetail<T>(
   const [state, set] = React.useState<{ data: T | null; error: string | null }>({ data: null, error: null });
   const asked = React.useRef(0);
   const busy = React.useRef(false);
+  const missed = React.useRef(false);
   const latest = React.useRef(fetch);
   latest.current = fetch;
   const id = process.process_id;
@@ -34,11 +35,19 @@ export function useDetail<T>(
   const reload = React.useCallback(() => {
     const mine = ++asked.current;
     busy.current = true;
+    missed.current = false;
     latest
       .current(id)
       .then(data => mine === asked.current && set({ data, error: null }))
       .catch((error: Error) => mine === asked.current && set(old => ({ ...old, error: error.message })))
-      .finally(() => (busy.current &&= mine !== asked.current)); // an answer that was overtaken says nothing
+      .finally(() => {
+        if (mine === asked.current) {
+          busy.current = false; // an answer that was overtaken says nothing
+          if (missed.current) {
+            reload();
+          }
+        }
+      });
   }, [id]);
 
   React.useEffect(() => {
@@ -48,8 +57,12 @@ export function useDetail<T>(
         reload();
       }
     };
+    const news = () => {
+      missed.current = busy.current; // the answer under way may be older than the news, and the last there is
+      again();
+    };
     // A loop that appends a record each millisecond need not be drawn more than once a second.
-    const throttler = new Throttler(again, { limit: 1000, edge: 'trailing' });
+    const throttler = new Throttler(news, { limit: 1000, edge: 'trailing' });
     const onTouch = (_: unknown, touch: ITouch) => {
       if ((touch.ids === null || touch.ids.has(id)) && parts.some(part => touch.parts.has(part))) {
         void throttler.invoke();

@@ -33,6 +33,7 @@ export function useLog(process: IProcess): ILog {
   React.useEffect(() => {
     let gone = false;
     let busy = false;
+    let missed = false;
     let buffer = new LogBuffer();
     let start: LogCursor | null = null;
     let next: LogCursor | null = null;
@@ -55,6 +56,9 @@ export function useLog(process: IProcess): ILog {
         }
       }
       busy = false;
+      if (missed && !gone) {
+        follow();
+      }
     };
     const earlier = () => {
       if (start) {
@@ -68,6 +72,7 @@ export function useLog(process: IProcess): ILog {
       if (busy || document.hidden) {
         return;
       }
+      missed = false;
       const query = next ? { stdout_from: next.stdout, stderr_from: next.stderr } : {};
       void attempt(query as Record<string, number>, answer => {
         if (answer.reset) {
@@ -81,6 +86,7 @@ export function useLog(process: IProcess): ILog {
     };
     const onTouch = (_: unknown, touch: ITouch) => {
       if ((touch.ids === null || touch.ids.has(id)) && touch.parts.has('logs')) {
+        missed = busy; // the answer under way may be older than the news, and the last there is
         follow();
       }
     };
