@@ -131,7 +131,8 @@ class Request:
     """One stop, pause or resume, with its receipts. Times are microseconds since the epoch, UTC.
 
     ``seen_latency`` and ``effect_latency`` are seconds since the request, from the monotonic clock; None until
-    observed, or where the two ends do not share a boot.
+    observed, or where the two ends do not share a boot. ``foreseen`` is how a pending request will come out when its
+    target reads what was asked since: a pause that was taken back, and not heard of yet, will be *withdrawn*.
     """
 
     request_id: str
@@ -154,12 +155,18 @@ class Request:
     seen_latency: float | None = None
     effect_latency: float | None = None
     waiting_for: str = ""
+    foreseen: Outcome | None = None
     target: str = ""
     actor: str = ""  # pid or name of the one actor that is to be stopped, instead of the process
 
     @property
     def pending(self) -> bool:
         return self.outcome is None
+
+    @property
+    def wanted(self) -> bool:
+        """It is pending, and nothing that was asked since undoes it."""
+        return self.outcome is None and self.foreseen is None
 
     @property
     def status(self) -> str:

@@ -316,7 +316,10 @@ class _Fold:
         if status is Status.PAUSING:
             desk.pauses = [r for r in pending if r.action is Action.PAUSE and r.seen_at]
         for line in waiting:
-            desk.take(line)
+            for decision in desk.take(line):
+                decided = self.process.requests[decision.request.request_id]
+                if decided.pending:
+                    decided.foreseen = decision.outcome
         if desk.stops or any(r.now and r.action is Action.STOP for r in pending):
             return Status.STOPPING
         if status is Status.PAUSING and not desk.pauses:
@@ -344,13 +347,13 @@ class _Fold:
                 request.note = f"the process ended first ({process.status})"
 
     def _current_request(self) -> Request | None:
-        """The request that explains the present state, else the oldest that waits."""
+        """The request that explains the present state, else the oldest that waits and is still wanted."""
         requests = list(self.process.requests.values())
         if self.process.status is Status.PAUSED:
             held = [r for r in requests if r.action is Action.PAUSE and r.outcome is Outcome.EFFECTIVE]
-            waiting = [r for r in requests if r.pending]
+            waiting = [r for r in requests if r.wanted]
             return waiting[0] if waiting else (held[-1] if held else None)
-        return next((r for r in requests if r.pending), None)
+        return next((r for r in requests if r.wanted), None)
 
 
 def apply_receipt(request: Request, event: Event) -> None:

@@ -138,7 +138,7 @@ def withdraw(name: str, request_id: str | None, as_json: bool) -> None:
     """
     vault = client()
     process = vault.get_process(name)
-    pending = [r for r in process.requests.values() if r.pending and request_id in (None, r.request_id)]
+    pending = [r for r in process.requests.values() if r.wanted and request_id in (None, r.request_id)]
     if not pending:
         raise WrongState(f"{process.address} has no pending request{f' {request_id}' if request_id else ''}")
     answers = [vault.withdraw_request(request) for request in pending]

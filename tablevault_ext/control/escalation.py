@@ -44,7 +44,7 @@ class Escalation:
         return (
             request.action is Action.STOP
             and request.escalate
-            and request.pending
+            and request.wanted
             and not request.now
             and request.request_id not in self._escalated
             and now_us() - request.requested_at > request.grace * 1e6

@@ -11,7 +11,7 @@ from ..identity import boot_id
 from ..journal.control_block import read_control, ring
 from ..journal.inbox import append_to_inbox, locked_inbox
 from ..journal.process_state import ProcessReader, read_process
-from ..model import Action, Process, Request, Status, mono_us, new_request_id, now_us
+from ..model import Action, Outcome, Process, Request, Status, mono_us, new_request_id, now_us
 from ..paths import VaultPaths
 
 
@@ -97,6 +97,10 @@ def withdraw(paths: VaultPaths, request: Request, *, by: str = "") -> Request:
             raise WrongState(f"it is too late to withdraw: {present}")
         if present.action is Action.STOP and present.seen_at:
             raise WrongState(f"it is too late to withdraw: {present.target} is stopping already")
+        if present.foreseen is Outcome.WITHDRAWN:
+            return present
+        if not present.wanted:
+            raise WrongState(f"it is too late to withdraw: {present}")
         line = {"e": "withdraw", "id": request.request_id, "by": by, "at": now_us()}
         append_to_inbox(paths, request.process_id, line)
     ring(paths, request.process_id)
@@ -136,7 +140,7 @@ def _check(process: Process, action: Action, *, keep_kernel: bool) -> Request | 
     refuse_unreachable(process, action)
     if not process.controllable:
         raise NoControl(f"{process.address} runs without a control block and has no checkpoints; use now=True")
-    waiting = [r for r in process.requests.values() if r.pending and not r.now and not r.actor]
+    waiting = [r for r in process.requests.values() if r.wanted and not r.now and not r.actor]
     if action is Action.STOP:
         return next((r for r in waiting if r.action is action and r.keep_kernel == keep_kernel), None)
     if status is Status.STOPPING:
