@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 
-from ..errors import BadArgument
+from ..errors import BadArgument, ProcessEnded
 from ..journal.process_state import read_process
 from ..model import Action, Kind, Process, Request
 from ..paths import VaultPaths
@@ -116,7 +117,9 @@ def _wait(paths: VaultPaths, request: Request, seconds: float, by: str) -> Reque
     request = wait_for(paths, request, request.grace)
     if not request.pending:
         return request
-    escalate_now(paths, request, by)
+    if request.wanted:
+        with suppress(ProcessEnded):  # just now, or because the keeper was first: how, the outcome says
+            escalate_now(paths, request, by)
     return wait_for(paths, request, max(0.0, seconds - (time.monotonic() - began)))
 
 

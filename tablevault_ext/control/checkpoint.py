@@ -241,8 +241,7 @@ class Checkpoints:
         self.read_inbox()
         self._raise_if_stopping()
         if self._is_boss():
-            if self._begin_pause_if_wanted():
-                self._wait()
+            if self._pause_if_wanted():
                 self._raise_if_stopping()
         else:
             self._wait_beside()
@@ -293,10 +292,15 @@ class Checkpoints:
         desk = self.desk
         return not desk.paused or desk.stopping or bool(desk.resumes) or bool(desk.stops)
 
-    def _wait(self) -> None:
-        """Wait in the boss thread until resumed or stopped. Ctrl-C ends the pause."""
+    def _pause_if_wanted(self) -> bool:
+        """Wait in the boss thread until resumed or stopped, if a pause is asked for; False if none is.
+
+        Ctrl-C ends the pause, from the moment on that others are told of it.
+        """
         try:
             with interruptible():
+                if not self._begin_pause_if_wanted():
+                    return False
                 while not self._goes_on():
                     self.block.wait(_POLL)
                     self.read_inbox()
@@ -305,6 +309,7 @@ class Checkpoints:
             raise
         if not self.desk.stops:
             self._end_pause()
+        return True
 
     def _wait_beside(self) -> None:
         """Wait in another thread while the process is paused or about to be."""

@@ -17,7 +17,7 @@ from ..journal.writer import JournalWriter
 from ..paths import VaultPaths
 from .host import OomCounters, read_oom_counters
 from .now import ENV_PARENT, marks_of
-from .process_table import command_line, read_proc_file, started_at
+from .process_table import command_line, read_proc_file, read_row, started_at
 from .resources import ResourceSampler
 
 ENV_PARENT_CELL = "TABLEVAULT_PARENT_CELL"
@@ -35,6 +35,7 @@ class _Watched:
     history: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT))
     next_line: float = 0.0
     children: dict[str, Identity] = field(default_factory=dict)
+    starting: set[str] = field(default_factory=set)  # seen once, when they had started no program yet
 
 
 class Sampling:
@@ -118,9 +119,15 @@ class Sampling:
         for child_id in [each for each in watched.children if each not in present]:
             gone = watched.children.pop(child_id)
             self._journal(process_id, watched).append("child", id=child_id, pid=gone.pid, status="ended")
+        watched.starting &= present.keys()
         for child_id, identity in present.items():
             if child_id in watched.children or len(watched.children) >= _MAX_CHILDREN:
                 continue
+            if child_id not in watched.starting and _has_its_parents_image(identity.pid):
+                # Between fork and exec: its command and environment are its parent's yet. A mere fork waits as well.
+                watched.starting.add(child_id)
+                continue
+            watched.starting.discard(child_id)
             watched.children[child_id] = identity
             began = started_at(identity)
             self._journal(process_id, watched).append(
@@ -156,6 +163,13 @@ def read_history(paths: VaultPaths, process_id: str) -> list[dict[str, Any]]:
     except (OSError, ValueError):
         return []
     return list(content.get("samples", []))
+
+
+def _has_its_parents_image(pid: int) -> bool:
+    """Whether a child runs the program that its parent runs: it is a fork, or has not started its own program yet."""
+    row = read_row(pid)
+    parent = read_row(row.ppid) if row is not None and row.image else None
+    return row is not None and parent is not None and row.image == parent.image
 
 
 def _starting_cell(pid: int, process_id: str) -> int | None:

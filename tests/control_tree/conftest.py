@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,13 +21,14 @@ PROGRAM = Path(__file__).with_name("relatives.py")
 TOKEN = "TABLEVAULT_PARENT"
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for a condition; fail loudly instead of for ever."""
+def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """Wait for a condition and return its value; fail loudly instead of for ever."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {condition}")
         time.sleep(0.005)
+    return value
 
 
 def state_of(identity: Identity) -> str:
@@ -75,19 +78,20 @@ class Family:
             process.poll()
 
     def end(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             left = self.alive() | self._marked()
             for identity in left:
                 if state_of(identity):
-                    os.kill(identity.pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):
+                        os.kill(identity.pid, signal.SIGKILL)
             self.reap()
             if not left:
                 break
             time.sleep(0.01)
         for process in self._started:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
     def _marked(self) -> set[Identity]:
         """Those that did not come so far as to announce themselves."""

@@ -1,6 +1,6 @@
 """A program of many roles, run by the tests as real processes: ``python relatives.py FOLDER ROLE...``.
 
-Every process writes FOLDER/<pid> (its role and start time) once it is ready, and none lives longer than 90 seconds.
+Every process writes FOLDER/<pid> (its role and start time) once it is ready, and none lives longer than 170 seconds.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 FOLDER = Path(sys.argv[1])
-LIFETIME = 90
+LIFETIME = 170
 
 
 def announce(role):
@@ -49,7 +49,9 @@ def double_fork(role):
     """A daemon the classic way: its parent is gone, its session is its own."""
     if os.fork() == 0:
         os.setsid()
+        middle = os.getpid()
         if os.fork() == 0:
+            wait_until_orphaned(middle)
             announce(role)
             sleep_for_ever()
         os._exit(0)
@@ -60,10 +62,18 @@ def scrubbed_orphan():
     """No environment, no parent: only the session says whose it is."""
     command = [sys.executable, __file__, str(FOLDER), "sleeper"]
     if os.fork() == 0:
+        middle = os.getpid()
         if os.fork() == 0:
+            wait_until_orphaned(middle)
             os.execve(command[0], command, {})
         os._exit(0)
     os.wait()
+
+
+def wait_until_orphaned(parent):
+    """Who announces itself before is still found through its parent."""
+    while os.getppid() == parent:
+        time.sleep(0.001)
 
 
 def fork_slowly(total):
@@ -148,9 +158,8 @@ def main(role, *rest):
     elif role == "orphaner":  # leaves a family behind and ends
         for child in rest[0].split(","):
             start(*child.split(":"))
-        for _ in range(2000):
-            if (FOLDER / "go").exists():
-                break
+        signal.alarm(LIFETIME)
+        while not (FOLDER / "go").exists():
             time.sleep(0.01)
     elif role == "holder":  # maps a file, then forks without exec and ends; the fork double-forks away
         with Path(rest[0]).open("r+b") as file:
@@ -203,8 +212,10 @@ def start(role, *rest):
             start_new_session=True,
         )
     elif role == "zombie":
-        if os.fork() == 0:
+        pid = os.fork()
+        if pid == 0:
             os._exit(0)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # a zombie from here on
     else:
         run(role, *rest)
 

@@ -91,9 +91,9 @@ def test_the_post_mortem_of_a_real_crash_with_survivors(family: Family) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import ctypes; ctypes.string_at(0)"])
     root = family.start("orphaner", "sleeper", members=1)
     (family.folder / "go").touch()
-    family._started[0].wait(20)
+    family._started[0].wait(60)
     survivors = find_descendants(root, Marks(tokens=(family.token,))).members
-    assert process.wait(20) == -signal.SIGSEGV
+    assert process.wait(60) == -signal.SIGSEGV
     death = Death(
         "train",
         "failed",

@@ -84,7 +84,7 @@ def test_the_sentence(expected: str, facts: WaitFacts) -> None:
 def test_the_state_of_a_real_process(family: Family) -> None:
     root = family.start("sleeper", members=1)
     wait_until(lambda: read_wait_state(root).state == "S")
-    assert pause_now(root).complete
+    assert pause_now(root, patience=60).complete
     assert read_wait_state(root).state == "T"
     os.kill(root.pid, signal.SIGKILL)
     wait_until(lambda: state_of(root) in ("Z", ""))

@@ -66,10 +66,10 @@ def test_pause_and_stop_reach_actors_at_their_receive(vault: VaultPaths, tmp_pat
     client = VaultClient()
     with running_script(tmp_path, PROGRAM) as child:
         child.stdout.readline()
-        assert client.pause_execution("system", wait=10).outcome is Outcome.EFFECTIVE
+        assert client.pause_execution("system", wait=60).outcome is Outcome.EFFECTIVE
         process = process_named(vault, "system")
         seen = len(events(vault, process, "record_appended"))
-        assert client.resume_execution("system", wait=10).outcome is Outcome.EFFECTIVE
+        assert client.resume_execution("system", wait=60).outcome is Outcome.EFFECTIVE
         wait_until(lambda: len(events(vault, process, "record_appended")) > seen + 3, "it goes on")
         values = [e["record"] for e in events(vault, process, "record_appended")]
         assert values == sorted(set(values)), "nothing was lost or doubled"
@@ -81,9 +81,9 @@ def test_one_actor_is_stopped_from_outside(vault: VaultPaths, tmp_path: Path) ->
     with running_script(tmp_path, PROGRAM) as child:
         child.stdout.readline()
         wait_until(lambda: "idler" in living_actors(vault), "the idler is shown")
-        assert client.stop_execution("system/idler", wait=10).outcome is Outcome.EFFECTIVE
+        assert client.stop_execution("system/idler", wait=60).outcome is Outcome.EFFECTIVE
         wait_until(lambda: "idler" not in living_actors(vault), "the idler is gone")
-        assert client.stop_execution("system/nobody", wait=10).outcome is Outcome.FAILED
+        assert client.stop_execution("system/nobody", wait=60).outcome is Outcome.FAILED
 
 
 def test_a_paused_notebook_holds_its_actors(vault: VaultPaths, kernel: Kernel) -> None:
@@ -105,7 +105,7 @@ def test_a_paused_notebook_holds_its_actors(vault: VaultPaths, kernel: Kernel) -
         """
     )
     client = VaultClient()
-    assert client.pause_execution("notebook", wait=10).outcome is Outcome.EFFECTIVE
+    assert client.pause_execution("notebook", wait=60).outcome is Outcome.EFFECTIVE
     wait_for_status(vault, "notebook", "paused")
-    assert client.resume_execution("notebook", wait=10).outcome is Outcome.EFFECTIVE
-    assert kernel.run("len(seen) > 0").texts == ["True"]
+    assert client.resume_execution("notebook", wait=60).outcome is Outcome.EFFECTIVE
+    wait_until(lambda: kernel.run("len(seen) > 0").texts == ["True"], "an actor is past its receive")

@@ -106,7 +106,7 @@ def test_recording_goes_on_without_a_control_block(vault: VaultPaths, tmp_path: 
         assert child.stdout.readline() == "up\n"
         with pytest.raises(requests.NoControl, match="now=True"):
             VaultClient().pause_execution("s")
-        _, err = child.communicate("\n", timeout=30)
+        _, err = child.communicate("\n", timeout=60)
         assert err.count("cannot be controlled") == 1
     assert process_named(vault, "s").status == "finished"
     assert [e["record"] for e in events(vault, process_named(vault, "s"), "record_appended")] == [1]
@@ -120,7 +120,7 @@ def test_a_control_block_cannot_be_truncated_under_its_owner(vault: VaultPaths, 
         assert (block.stat().st_size, block.stat().st_mode & 0o777) == (4096, 0o600)
         with pytest.raises(PermissionError):
             os.truncate(block, 0)
-        assert VaultClient().pause_execution("loop", wait=10).outcome is Outcome.EFFECTIVE
+        assert VaultClient().pause_execution("loop", wait=60).outcome is Outcome.EFFECTIVE
 
 
 def test_a_request_is_seen_although_the_control_block_is_missing(vault: VaultPaths, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_request_is_seen_although_the_control_block_is_missing(vault: VaultPat
     with running_script(tmp_path, LOOP) as child:
         child.stdout.readline()
         vault.control_block(process_named(vault, "loop").process_id).unlink()
-        assert VaultClient().pause_execution("loop", wait=10).outcome is Outcome.EFFECTIVE
+        assert VaultClient().pause_execution("loop", wait=60).outcome is Outcome.EFFECTIVE
 
 
 def test_a_vault_must_be_a_directory_of_ones_own(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_request_during_a_long_call_says_where_it_waits(vault: VaultPaths, ker
     kernel.run(
         f"from tablevault_ext import Vault; import pathlib, time; vault = Vault(process_name='nb'); p = {str(past)!r}"
     )
-    cell = kernel.send("vault.checkpoint_execution()\npathlib.Path(p).touch()\ntime.sleep(60)")
+    cell = kernel.send("vault.checkpoint_execution()\npathlib.Path(p).touch()\ntime.sleep(600)")
     client = VaultClient()
     wait_until(past.exists, "the cell is past its checkpoint")
     request = client.pause_execution("nb")
@@ -194,15 +194,29 @@ def test_a_request_during_a_long_call_says_where_it_waits(vault: VaultPaths, ker
 
 def test_a_call_that_holds_the_interpreter_says_so(vault: VaultPaths, kernel: Kernel, tmp_path: Path) -> None:
     """Not even our own thread runs then: the cell is known, and that it computes inside one long call."""
-    past = tmp_path / "past"
-    kernel.run(f"from tablevault_ext import Vault; import pathlib; vault = Vault(process_name='nb'); p = {str(past)!r}")
-    cell = kernel.send("vault.checkpoint_execution()\npathlib.Path(p).touch()\nsum(range(2 * 10**8))")
+    past, over = tmp_path / "past", tmp_path / "over"
+    over.write_bytes(b"\0")
+    prepared = kernel.run(
+        f"""
+        import collections, functools, mmap, pathlib
+        from tablevault_ext import Vault
+        vault = Vault(process_name='nb')
+        file = open({str(over)!r}, 'r+b')
+        over = mmap.mmap(file.fileno(), 1)
+        # Reads the byte again and again until it is 1, without ever coming back to the interpreter.
+        long_call = functools.partial(collections.deque, iter(functools.partial(over.__getitem__, 0), 1), 0)
+        """
+    )
+    assert prepared.status == "ok", prepared.text
+    cell = kernel.send(f"vault.checkpoint_execution()\npathlib.Path({str(past)!r}).touch()\nlong_call()")
     client = VaultClient()
     wait_until(past.exists, "the cell is past its checkpoint")
     request = client.pause_execution("nb")
     wait_until(lambda: "cell 3" in client.get_process("nb").requests[request.request_id].waiting_for, "the cell")
     client.resume_execution("nb")
-    kernel.reply_to(cell)
+    with over.open("r+b") as file:
+        file.write(b"\1")
+    assert kernel.reply_to(cell)["status"] == "ok"
 
 
 def test_targets_that_die_half_way_leave_true_states(vault: VaultPaths, tmp_path: Path) -> None:
@@ -233,7 +247,7 @@ def test_a_finished_target_closes_what_it_never_saw(vault: VaultPaths, tmp_path:
     with running_script(tmp_path, code, stdin=subprocess.PIPE) as child:
         child.stdout.readline()
         request = VaultClient().pause_execution("short")
-        child.communicate("\n", timeout=30)
+        child.communicate("\n", timeout=60)
     process = read_process(vault, request.process_id)
     assert process.status == "finished"
     assert process.requests[request.request_id].outcome is Outcome.FAILED
@@ -271,23 +285,31 @@ def test_waiting_for_oneself_is_an_error(vault: VaultPaths, tmp_path: Path) -> N
 def test_a_pause_changes_neither_results_nor_record(vault: VaultPaths, tmp_path: Path) -> None:
     """A run that was paused in the middle ends with the same records as one that was not."""
     code = """
-        import random, sys, time
+        import os, random, sys, time
         from tablevault_ext import Vault
         vault = Vault(process_name=sys.argv[1])
         chance, weight = random.Random(1), 0.0
         for epoch in vault.track(range(300)):
             weight += chance.random()
             vault.append_record("weights", weight)
+            while epoch == 150 and not os.path.exists(sys.argv[2]):  # the pause falls into the middle, however late
+                time.sleep(0.01)
             time.sleep(0.002)
     """
-    run_script(tmp_path, code, "straight")
+    go = tmp_path / "go"
+    go.touch()
+    run_script(tmp_path, code, "straight", str(go))
+    go.unlink()
     client = VaultClient()
-    with running_script(tmp_path, code, "paused") as child:
+    with running_script(tmp_path, code, "paused", str(go)) as child:
         wait_for_status(vault, "paused", "running")
-        assert client.pause_execution("paused", wait=10).outcome is Outcome.EFFECTIVE
-        process = process_named(vault, "paused")
+        request = client.pause_execution("paused")
+        go.touch()
+        process = wait_for_status(vault, "paused", "paused")
+        assert process.requests[request.request_id].outcome is Outcome.EFFECTIVE
         before = len(events(vault, process, "record_appended"))
-        wait_until(lambda: client.get_process("paused").status == "paused", "it stands")
+        assert 0 < before < 300
+        assert client.get_process("paused").status == "paused"
         assert len(events(vault, process, "record_appended")) == before
         client.resume_execution("paused")
         assert child.wait(60) == 0

@@ -11,12 +11,12 @@ from tablevault_ext.control import requests
 from tablevault_ext.control.checkpoint import Checkpoints
 from tablevault_ext.errors import ExecutionStopped
 from tablevault_ext.identity import Identity
-from tablevault_ext.journal.control_block import ControlBlock, ring
+from tablevault_ext.journal.control_block import ControlBlock, read_control, ring
 from tablevault_ext.journal.process_state import read_process
 from tablevault_ext.journal.writer import JournalWriter
 from tablevault_ext.model import Action, Outcome, new_process_id
 from tablevault_ext.paths import VaultPaths
-from tests.support import events
+from tests.support import events, wait_until
 
 
 class Target:
@@ -130,8 +130,13 @@ def test_a_requester_that_dies_before_the_bell_is_heard_after_all(
     with monkeypatch.context() as patch:
         patch.setattr(requests, "ring", lambda *_: None)
         request = requests.make_request(vault, target.process_id, Action.STOP)
-    assert target.checkpoint() == "went on", "nobody rang"
-    requests.wait_for(vault, request, 0.05)
+
+    def rung() -> bool:
+        return read_control(vault.control_block(target.process_id)).rung
+
+    assert not rung(), "nobody rang"
+    # A wait whose time is over before it has looked once rings nobody: the next one does.
+    wait_until(lambda: requests.wait_for(vault, request, 0.05) and rung(), "the requester's wait rings")
     assert target.checkpoint() == "stopped"
 
 
@@ -170,3 +175,50 @@ def test_a_stop_is_sticky(vault: VaultPaths, target: Target) -> None:
         assert target.checkpoint() == "stopped"
     with pytest.raises(requests.WrongState, match="stopping"):
         requests.make_request(vault, target.process_id, Action.PAUSE)
+
+
+def test_ctrl_c_may_come_as_soon_as_a_pause_is_announced(
+    vault: VaultPaths, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads that it is paused may interrupt it before its thread has gone to wait: that ends the pause."""
+    append = target.journal.append
+
+    def interrupted(kind: str, **fields: object) -> None:
+        append(kind, **fields)
+        if fields.get("status") == "paused":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(target.journal, "append", interrupted)
+    request = requests.make_request(vault, target.process_id, Action.PAUSE)
+    with pytest.raises(KeyboardInterrupt):
+        target.checkpoint()
+    process = read_process(vault, target.process_id)
+    assert (process.status, process.requests[request.request_id].outcome) == ("running", Outcome.INTERRUPTED)
+    assert target.checkpoint() == "went on"
+
+
+def test_who_asks_again_after_taking_back_is_heard(vault: VaultPaths, target: Target) -> None:
+    """The target has not read the withdrawal yet; a second request does not join the one that was taken back."""
+    first = requests.make_request(vault, target.process_id, Action.STOP)
+    requests.withdraw(vault, first)
+    process = read_process(vault, target.process_id)
+    assert (process.status, process.request) == ("running", None)
+    assert process.requests[first.request_id].foreseen is Outcome.WITHDRAWN
+    assert requests.withdraw(vault, first).foreseen is Outcome.WITHDRAWN, "said twice, it is still taken back"
+    second = requests.make_request(vault, target.process_id, Action.STOP)
+    assert second.request_id != first.request_id
+    assert target.checkpoint() == "stopped"
+    process = read_process(vault, target.process_id)
+    assert process.requests[first.request_id].outcome is Outcome.WITHDRAWN
+    assert process.requests[second.request_id].seen_at is not None
+
+
+def test_what_a_later_request_undoes_cannot_be_taken_back(vault: VaultPaths, target: Target) -> None:
+    """A pause and a resume wait: both are as good as decided."""
+    pause = requests.make_request(vault, target.process_id, Action.PAUSE)
+    resume = requests.make_request(vault, target.process_id, Action.RESUME)
+    process = read_process(vault, target.process_id)
+    assert [process.requests[r.request_id].foreseen for r in (pause, resume)] == [Outcome.WITHDRAWN, Outcome.EFFECTIVE]
+    with pytest.raises(requests.WrongState, match="too late"):
+        requests.withdraw(vault, resume)
+    assert target.checkpoint() == "went on"

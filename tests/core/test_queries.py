@@ -39,7 +39,7 @@ def test_a_finished_cell_reaches_a_plain_duckdb_client(vault: VaultPaths, kernel
         except duckdb.Error:
             return []
 
-    ((status, duration),) = wait_until(seen, "the cell is in the file")
+    ((status, duration),) = wait_until(seen, "the cell is in the file", 90)
     assert status == "ok"
     assert duration > 0
 
@@ -145,7 +145,7 @@ def test_operations_are_what_goes_on_and_cleanup_closes_only_what_is_gone(vault:
         assert operations["killed#1"].gone
         assert all(isinstance(o.timestamp, int) for o in operations.values())
         assert "script of living#1" in str(current_operations(vault))
-        assert close_operations(vault, 60, None) == [], "too young"
+        assert close_operations(vault, 3600, None) == [], "too young"
         unknown = [1234567890, datetime(2020, 1, 1, tzinfo=UTC), operations["living#1"].timestamp]
         assert close_operations(vault, 0, unknown) == []
         closed = close_operations(vault, 0, [operations["killed#1"].timestamp])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ LOOP = """
 """
 
 
-def ask(paths: VaultPaths, name: str, action: Action, wait: float | None = 10.0, **how):
+def ask(paths: VaultPaths, name: str, action: Action, wait: float | None = 60.0, **how):
     return ask_process(paths, resolve(paths, name), action, wait=wait, by="ana", **how)
 
 
@@ -68,7 +69,7 @@ def test_stop_runs_finally_and_atexit_and_exits_with_75(vault: VaultPaths, tmp_p
     with running_script(tmp_path, LOOP) as child:
         wait_for_status(vault, "train", "running")
         stop = ask(vault, "train", Action.STOP, reason="too long")
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=60)
         assert stop.outcome is Outcome.EFFECTIVE
         assert child.returncode == 75
         assert out.split("\n")[:2] == ["finally ran", "atexit ran"]
@@ -86,7 +87,7 @@ def test_stop_of_a_paused_script_stops_it(vault: VaultPaths, tmp_path: Path) -> 
         wait_for_status(vault, "train", "running")
         ask(vault, "train", Action.PAUSE)
         ask(vault, "train", Action.STOP)
-        out, _ = child.communicate(timeout=30)
+        out, _ = child.communicate(timeout=60)
         assert "finally ran" in out
     assert process_named(vault, "train").status == "stopped"
 
@@ -112,7 +113,7 @@ def test_a_stop_ends_other_threads_at_their_checkpoints(vault: VaultPaths, tmp_p
         pause = ask(vault, "train", Action.PAUSE)
         assert pause.detail["threads_running_on"] == 1
         ask(vault, "train", Action.STOP, wait=None)
-        _, err = child.communicate(timeout=30)
+        _, err = child.communicate(timeout=60)
         assert child.returncode == 75
         assert "Traceback" not in err
 
@@ -164,7 +165,7 @@ def test_endings_under_tablevault_run_are_exact(
     (tmp_path / "end.py").write_text(f"import os, sys\n{header}\n{ending}\n")
     wrapper = "from tablevault_ext.recording.wrapper import run_wrapped; from tablevault_ext.paths import open_vault"
     command = [sys.executable, "-c", f"{wrapper}; import sys; sys.exit(run_wrapped(open_vault(), ['end.py']))"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
     process = process_named(vault, "s" if with_vault else "end.py")
     assert (process.status, process.exit_code, process.exit_signal) == (status, code, killer)
     assert done.returncode == (code if killer is None else 128 + killer)
@@ -205,7 +206,7 @@ def test_names_and_kinds_are_sensible(
     (tmp_path / "pkg" / "__init__.py").write_text("")
     (tmp_path / "test_it.py").write_text(f"def test_it():\n    {line}")
     subprocess.run(
-        [sys.executable, *command], cwd=tmp_path, input=line, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *command], cwd=tmp_path, input=line, capture_output=True, text=True, timeout=120, check=False
     )
     process = wait_for_status(vault, name, "finished")
     assert process.kind == kind
@@ -275,7 +276,7 @@ def test_a_forked_childs_checkpoint_acts_on_the_child_alone(vault: VaultPaths, t
         ask(vault, "train.worker", Action.STOP)
         assert process_named(vault, "train").status == "running"
         ask(vault, "train", Action.STOP)
-        assert parent.wait(30) == 75
+        assert parent.wait(60) == 75
     assert process_named(vault, "train.worker").status == "stopped"
 
 
@@ -303,7 +304,7 @@ def test_pool_map_does_not_hang_when_its_workers_or_its_parent_are_stopped(vault
         ask(vault, "train.worker", Action.STOP, wait=None)
         assert parent.stdout.readline() == "the worker was stopped\n"
         ask(vault, "train", Action.STOP)
-        assert parent.wait(30) == 75
+        assert parent.wait(60) == 75
 
 
 def test_on_stop_callbacks_run_before_the_exception(vault: VaultPaths, tmp_path: Path) -> None:
@@ -327,7 +328,7 @@ def test_on_stop_callbacks_run_before_the_exception(vault: VaultPaths, tmp_path:
                 ask(vault, "train", Action.STOP)
             else:
                 os.kill(child.pid, signal.SIGTERM)
-            out, err = child.communicate(timeout=30)
+            out, err = child.communicate(timeout=60)
             assert (out, child.returncode) == ("saved\n", 75)
             assert "broken" in err
         assert process_named(vault, "train").status == "stopped"
@@ -341,12 +342,12 @@ def test_a_handler_of_the_users_own_is_respected(vault: VaultPaths, tmp_path: Pa
         from tablevault_ext import Vault
         Vault(process_name="own")
         print("ready", flush=True)
-        time.sleep(60)
+        time.sleep(600)
     """
     with running_script(tmp_path, code) as child:
         assert child.stdout.readline() == "ready\n"
         os.kill(child.pid, signal.SIGTERM)
-        assert child.wait(30) == 9
+        assert child.wait(60) == 9
 
 
 @pytest.mark.parametrize(
@@ -382,8 +383,10 @@ def test_unspeakable_names_do_no_harm(vault: VaultPaths, tmp_path: Path) -> None
         assert done.returncode == 0, done.stderr
         assert process_named(vault, name).status == "finished"
     assert (tmp_path / "vault").stat().st_mode & 0o777 == 0o700
-    for path in (tmp_path / "vault").rglob("*"):
-        assert path.stat().st_mode & 0o077 == 0, path
+    for folder, folders, files in os.walk(tmp_path / "vault"):
+        for path in (Path(folder) / each for each in (*folders, *files)):
+            with suppress(FileNotFoundError):  # the keeper is at work here: some files come and go
+                assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_a_script_that_is_just_starting_can_be_asked_already(
@@ -401,7 +404,7 @@ def test_a_script_that_is_just_starting_can_be_asked_already(
     command = [sys.executable, "-m", "tablevault_ext.cli", "run", "--name", "train", "train.py"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         try:
-            wait_until(lambda: process_named(vault, "train"), "its name is known")
+            wait_until(lambda: (p := process_named(vault, "train")) and p.identity, "it is recorded")
             with ThreadPoolExecutor(1) as pool:
                 pause = pool.submit(ask, vault, "train", Action.PAUSE, wait=60.0)
                 with pytest.raises(TimeoutError):

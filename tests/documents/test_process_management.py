@@ -48,7 +48,7 @@ def test_stop_pause_and_resume_by_name(vault: VaultPaths, tmp_path: Path) -> Non
             done = run_script(tmp_path, f"from tablevault_ext import Vault\nvault = Vault()\n{block}", name="ask.py")
             assert done.returncode == 0, done.stderr
             wait_for_status(vault, name, state)
-        assert experiment.wait(30) == 75
+        assert experiment.wait(60) == 75
 
 
 def test_the_controller_and_its_workers(vault: VaultPaths, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_the_controller_and_its_workers(vault: VaultPaths, tmp_path: Path) -> No
         done = run_script(tmp_path, CONTROLLER, name="controller.py")
         assert done.returncode == 0, done.stderr
         assert "slow_experiment#1" in done.stdout
-        assert worker.wait(30) == 75
+        assert worker.wait(60) == 75
         wait_until(lambda: not process_named(vault, "data_ingestion").request, "both requests are decided")
         assert process_named(vault, "data_ingestion").status == "running"
     assert process_named(vault, "controller").user_id == "researcher"

@@ -10,9 +10,9 @@ import pytest
 
 from tablevault_ext.client import VaultClient
 from tablevault_ext.errors import ProcessEnded
-from tablevault_ext.model import Outcome, Status
+from tablevault_ext.model import Status
 from tablevault_ext.paths import VaultPaths
-from tests.support import process_named, run_script, running_script, wait_for_status
+from tests.support import process_named, run_script, running_script, wait_until
 
 TRAINING = """
     import time
@@ -43,29 +43,31 @@ def test_failed_to_resume_because_it_was_terminated(vault: VaultPaths, tmp_path:
     client = VaultClient(user_id="ana")
     with running_script(tmp_path, TRAINING) as training:
         training.stdout.readline()
-        client.pause_execution("training", wait=10)
-        client.stop_execution("training", reason="GPU needed", wait=10)
-        training.wait(30)
+        client.pause_execution("training", wait=60)
+        client.stop_execution("training", reason="GPU needed", wait=60)
+        training.wait(60)
     with pytest.raises(ProcessEnded, match="was stopped with exit code 75 .*stopped by ana: GPU needed"):
         client.resume_execution("training")
 
 
 def test_running_but_no_progress(vault: VaultPaths, tmp_path: Path) -> None:
     """*Process may be stuck*: a request says how long ago the last checkpoint was and how often one usually comes."""
-    stuck = TRAINING.replace("time.sleep(0.002)", "time.sleep(0.002 if step < 200 else 600)")
+    stuck = TRAINING.replace(
+        "time.sleep(0.002)",
+        "time.sleep(0.002)\n        if step == 200: print('stuck', flush=True); time.sleep(600)",
+    )
     client = VaultClient()
     with running_script(tmp_path, stuck) as training:
-        training.stdout.readline()
-        wait_for_status(vault, "training", "running")
-        request = None
-        while request is None or request.outcome is Outcome.EFFECTIVE:
-            if request is not None:
-                client.resume_execution("training", wait=10)
-            request = client.pause_execution("training", wait=1.0)
-        shown = client.get_process("training").requests[request.request_id]
-        assert "is sleeping; its last checkpoint was" in shown.waiting_for
-        assert "usually one comes every" in shown.waiting_for
-        assert "now=True does not wait" in shown.waiting_for
+        assert [training.stdout.readline() for _ in range(2)] == ["up\n", "stuck\n"]
+        request = client.pause_execution("training", wait=0.1)
+        assert request.pending
+
+        def reason() -> str:
+            return client.get_process("training").requests[request.request_id].waiting_for
+
+        wait_until(lambda: "is sleeping; its last checkpoint was" in reason(), "it sleeps")
+        assert "usually one comes every" in reason()
+        assert "now=True does not wait" in reason()
 
 
 def test_resume_does_not_continue_because_training_hit_an_error(vault: VaultPaths, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tablevault_ext.errors import BadArgument
@@ -129,7 +129,7 @@ def test_a_log_of_a_gigabyte_does_not_fill_memory_or_disk(tmp_path: Path) -> Non
 
 def test_binary_garbage_does_no_harm(tmp_path: Path) -> None:
     running = pump(tmp_path, ["head", "-c", "50000", "/dev/urandom"], total=1 << 20)
-    running.join(20)
+    running.join(60)
     reader = LogReader(tmp_path, "stdout")
     assert len(reader.read(0, 1 << 20).data) == 50_000
     lines = last_lines(tmp_path, 1000, ["stdout"])
@@ -139,6 +139,7 @@ def test_binary_garbage_does_no_harm(tmp_path: Path) -> None:
         assert line.text.encode("utf-8").decode("utf-8") == line.text  # no lone surrogates
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # how fast is not the question
 @given(st.binary(max_size=300))
 def test_cleaned_text_has_nothing_that_controls_a_terminal(data: bytes) -> None:
     assert harmless(clean(data))
@@ -147,11 +148,11 @@ def test_cleaned_text_has_nothing_that_controls_a_terminal(data: bytes) -> None:
 def test_output_goes_through_to_the_terminal_until_that_is_gone(tmp_path: Path) -> None:
     terminal, through = os.pipe()
     running = pump(tmp_path, [sys.executable, "-c", "print('seen')"], through=through)
-    running.join(20)
+    running.join(60)
     assert os.read(terminal, 100) == b"seen\n"
     os.close(terminal)
     running = pump(tmp_path, [sys.executable, "-c", "print('kept')"], through=through)  # EPIPE
-    running.join(20)
+    running.join(60)
     os.close(through)
     assert LogReader(tmp_path, "stdout").read().data == b"seen\nkept\n"
 
@@ -161,7 +162,7 @@ def test_a_daemon_that_holds_the_pipe_does_not_hold_the_pump(tmp_path: Path) -> 
     running = LogPump(read, LogWriter(tmp_path, "stdout"))
     running.start()
     os.write(write, b"last words\n")  # the pipe stays open, as with a daemon of the program
-    assert running.finish(20)
+    assert running.finish(60)
     os.close(write)
     assert LogReader(tmp_path, "stdout").read().data == b"last words\n"
 
@@ -195,7 +196,7 @@ def test_following_gives_everything_across_rotations_and_ends_with_the_writer(tm
     writer = threading.Thread(target=write)
     writer.start()
     chunks = list(follow(LogReader(tmp_path, "stdout"), 0, ended=over.is_set, poll=0.001))
-    writer.join(20)
+    writer.join(60)
     assert b"".join(chunk.data for chunk in chunks) == b"".join(b"%07d\n" % number for number in range(20_000))
     assert not any(chunk.skipped for chunk in chunks)
 
