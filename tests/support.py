@@ -24,7 +24,7 @@ from tablevault_ext.journal.reader import read_lines
 from tablevault_ext.model import Process
 from tablevault_ext.paths import VaultPaths
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 def wait_until(condition: Callable[[], Any], what: str = "the condition", timeout: float = DEADLINE) -> Any:

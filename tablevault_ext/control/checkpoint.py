@@ -334,8 +334,10 @@ class Checkpoints:
                 except NotImplementedError:
                     watching = False  # Windows' proactor loop: polling alone
             while not self._goes_on():
+                # Not wait_for, which in Python 3.11 may lose a Ctrl-C that comes together with a ring.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), 0.1)
+                    async with asyncio.timeout(0.1):
+                        await rung.wait()
                 rung.clear()
                 self.read_inbox()
         except BaseException:  # the cell was interrupted: its task is cancelled

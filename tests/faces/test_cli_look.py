@@ -88,6 +88,9 @@ def test_ps_and_show_tell_usage_and_the_outermost_bar(cli: Cli, tmp_path: Path, 
         assert re.search(r"MiB +epoch \d+/50,?000 \(\d+%\), ETA ", cli("ps").out)
         told = cli("show", "nested").out
         assert re.search(r"progress +epoch \d+/50,?000", told) and re.search(r"uses +\d+% of a core, [\d.]+ MiB", told)
+        assert cli("pause", "nested", "--wait", "60").code == 0
+        vitals = cli("ps", "--json").json[0]["vitals"]
+        assert vitals["done"] and vitals["eta"] is None, "nobody knows when somebody will resume it"
     assert cli("show", "nested", "--json").json["vitals"] is None
 
 
