@@ -169,6 +169,11 @@ class Request:
         return self.outcome is None and self.foreseen is None
 
     @property
+    def foretold(self) -> str:
+        """What is foreseen, in words."""
+        return f"it will be {self.foreseen} as soon as {self.target} reads what was asked since"
+
+    @property
     def status(self) -> str:
         """requested, seen, or the outcome."""
         return self.outcome or ("seen" if self.seen_at else "requested")
@@ -227,8 +232,8 @@ class Request:
             text += f", {self.effect_latency:.3f} s after it was asked"
         if self.note:
             text += f" ({self.note})"
-        if self.pending and self.waiting_for:
-            text += f"; {self.waiting_for}"
+        if self.pending and (self.waiting_for or self.foreseen):
+            text += f"; {self.waiting_for or self.foretold}"
         return text
 
 

@@ -142,7 +142,7 @@ def withdraw(name: str, request_id: str | None, as_json: bool) -> None:
     if not pending:
         raise WrongState(f"{process.address} has no pending request{f' {request_id}' if request_id else ''}")
     answers = [vault.withdraw_request(request) for request in pending]
-    _show(answers, as_json, done="withdrawal asked")
+    _show(answers, as_json)
 
 
 def _ask(names: tuple[str, ...], wait: float | None, as_json: bool, ask: Callable[[str], Request]) -> None:
@@ -167,12 +167,12 @@ def _code(request: Request, wait: float | None) -> int:
     return 0 if request.outcome is Outcome.EFFECTIVE else FAILED
 
 
-def _show(requests: list[Request], as_json: bool, done: str = "") -> None:
+def _show(requests: list[Request], as_json: bool) -> None:
     if as_json:
         show_json([request.to_dict() for request in requests])
         return
     for request in requests:
-        click.echo(f"{request} — {done}" if done else str(request))
+        click.echo(str(request))
 
 
 def _confirm(vault: VaultClient, name: str, now: bool) -> None:

@@ -24,7 +24,7 @@ def _reason(paths: VaultPaths, process: Process, request: Request) -> str:
     if process.identity is None or process.identity.presence() != "alive":
         return f"{process.address} cannot be seen from here"
     if request.foreseen is not None:
-        return f"{process.address} has not read yet what was asked since: it will be {request.foreseen}"
+        return request.foretold
     if request.now:
         return "the requester has not reported yet what it saw; it may have ended in between"
     if request.action is Action.STOP and request.seen_at:

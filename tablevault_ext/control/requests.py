@@ -86,6 +86,9 @@ def stop_actor(paths: VaultPaths, process_id: str, actor: str, *, by: str = "", 
 def withdraw(paths: VaultPaths, request: Request, *, by: str = "") -> Request:
     """Take a request back before it takes effect; the target decides which came first.
 
+    Returns:
+        The request as it then stands: ``foreseen`` to be withdrawn, if the target has not read that yet.
+
     Raises:
         WrongState: it has been decided already.
     """
@@ -104,7 +107,7 @@ def withdraw(paths: VaultPaths, request: Request, *, by: str = "") -> Request:
         line = {"e": "withdraw", "id": request.request_id, "by": by, "at": now_us()}
         append_to_inbox(paths, request.process_id, line)
     ring(paths, request.process_id)
-    return present
+    return read_process(paths, request.process_id).requests[request.request_id]
 
 
 def wait_for(

@@ -100,8 +100,12 @@ def test_a_request_that_waits_says_why_and_is_withdrawn(front_end: FrontEnd, vau
         front_end.wait(lambda: "its last checkpoint was" in front_end.text(), "why not yet")
         front_end.click("Withdraw")
         wait_for_status(vault, "slow", "running")
+        front_end.wait(
+            lambda: "pausing…" not in front_end.text(), "it is taken back, although the script has not heard"
+        )
         front_end.wait(lambda: front_end.enabled("Pause"), "it can be paused again")
         front_end.click("Pause")
+        front_end.wait(lambda: "pausing…" in front_end.text(), "it is pending again")
         front_end.click("Now")
         wait_for_status(vault, "slow", "paused")
         front_end.wait(lambda: "⏸ paused" in front_end.text(), "it is suspended")
