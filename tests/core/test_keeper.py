@@ -104,7 +104,7 @@ def test_a_stop_that_was_taken_back_is_not_escalated(vault: VaultPaths, tmp_path
             script.stdout.readline()
         asked = [
             requests.make_request(vault, process_named(vault, name).process_id, Action.STOP, escalate=True, grace=grace)
-            for name, grace in (("spared", 5.0), ("deaf", 6.0))
+            for name, grace in (("spared", 12.0), ("deaf", 13.0))
         ]
         requests.withdraw(vault, asked[0])
         deaf.wait(120)  # the later one's grace is over, so the earlier one's would have been
