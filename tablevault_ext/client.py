@@ -89,7 +89,7 @@ class VaultClient:
                 checkpoints: for them this is what happens.
             keep_kernel: abort a notebook's run but keep the kernel and its memory.
             grace: seconds between asking and killing.
-            escalate: turn a stop at a checkpoint into one *now* after ``grace`` seconds.
+            escalate: turn a stop at a checkpoint into one *now* after ``grace`` seconds; not with ``keep_kernel``.
             reason: shown to whoever asks why.
             wait: seconds to wait for the effect; what it still waits for is printed when they are over.
 

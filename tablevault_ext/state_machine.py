@@ -129,7 +129,13 @@ class Desk:
         return [*withdrawn, Decision(request, Outcome.EFFECTIVE, "the pause had not taken effect")]
 
     def _withdraw(self, request_id: str) -> list[Decision]:
-        for pile, done in ((self.pauses, self.paused), (self.stops, self.stopping), (self.resumes, False)):
+        piles = (
+            (self.pauses, self.paused),
+            (self.stops, self.stopping),
+            (self.resumes, False),
+            (self.actor_stops, False),
+        )
+        for pile, done in piles:
             for request in pile:
                 if request.request_id == request_id and not done:
                     pile.remove(request)

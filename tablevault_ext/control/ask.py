@@ -44,6 +44,8 @@ def ask(
     process = _once_it_has_begun(paths, process_id)
     if now and keep_kernel:
         raise BadArgument("now=True ends the kernel; keep_kernel=True needs a stop at a checkpoint")
+    if escalate and keep_kernel:
+        raise BadArgument("escalate=True ends the kernel when the grace is over; keep_kernel=True keeps it: choose one")
     if now and action is Action.STOP and process.status.ended:
         ended = end_survivors(paths, process, by=by, reason=reason, grace=grace)
         if ended is not None:

@@ -29,7 +29,8 @@ def make_request(
     """Ask a process to stop, pause or go on at its next checkpoint.
 
     The state is checked and the line written under one lock; only then is the doorbell set. An identical
-    request that waits already is returned instead of a second one.
+    request that waits already is returned instead of a second one; a stop with another grace, or one that escalates
+    where the first did not, is another stop.
 
     Raises:
         ProcessEnded: it is over; the message says how it ended.
@@ -38,7 +39,7 @@ def make_request(
     """
     with locked_inbox(paths, process_id):
         process = read_process(paths, process_id)
-        joined = _check(process, action, keep_kernel=keep_kernel)
+        joined = _check(process, action, (keep_kernel, grace, escalate))
         if joined is not None:
             ring(paths, process_id)
             return joined
@@ -98,6 +99,8 @@ def withdraw(paths: VaultPaths, request: Request, *, by: str = "") -> Request:
             raise BadArgument(f"{request.request_id} is no request of this vault")
         if not present.pending:
             raise WrongState(f"it is too late to withdraw: {present}")
+        if present.now:
+            raise WrongState(f"it is too late to withdraw: {present.target} gets its signals already")
         if present.action is Action.STOP and present.seen_at:
             raise WrongState(f"it is too late to withdraw: {present.target} is stopping already")
         if present.foreseen is Outcome.WITHDRAWN:
@@ -137,7 +140,7 @@ def ring_again(paths: VaultPaths, process: Process, inbox_size: int) -> None:
         ring(paths, process.process_id)
 
 
-def _check(process: Process, action: Action, *, keep_kernel: bool) -> Request | None:
+def _check(process: Process, action: Action, how: tuple[bool, float, bool]) -> Request | None:
     """Refuse what makes no sense; return the waiting request that an identical one joins."""
     status = process.status
     refuse_unreachable(process, action)
@@ -145,7 +148,8 @@ def _check(process: Process, action: Action, *, keep_kernel: bool) -> Request | 
         raise NoControl(f"{process.address} runs without a control block and has no checkpoints; use now=True")
     waiting = [r for r in process.requests.values() if r.wanted and not r.now and not r.actor]
     if action is Action.STOP:
-        return next((r for r in waiting if r.action is action and r.keep_kernel == keep_kernel), None)
+        stops = (r for r in waiting if r.action is action)
+        return next((r for r in stops if (r.keep_kernel, r.grace, r.escalate) == how), None)
     if status is Status.STOPPING:
         raise WrongState(f"{process.address} is stopping and can no longer {_verb(action)}")
     if action is Action.PAUSE:

@@ -116,9 +116,8 @@ class Details:
             change(button, disabled=bool(reason), tooltip=reason or _BUTTONS[action][3])
         change(self._told, value=f'<div role="status" class="tv-told">{escaped(told, 500)}</div>' if told else "")
         request = process["request"] or {}
-        pending = bool(request) and request["outcome"] is None
-        change(self.now, disabled=pending and request["now"])
-        display(self._pending, pending)
+        # A request *now* waits for no checkpoint: it can be neither taken back nor hurried.
+        display(self._pending, bool(request) and request["outcome"] is None and not request["now"])
         display(self.box, True)  # last: nothing is seen half done
 
     def show_page(self, process: Json) -> None:

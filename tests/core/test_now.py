@@ -14,7 +14,7 @@ import pytest
 
 from tablevault_ext.control.ask import ask
 from tablevault_ext.control.autopsy import post_mortem
-from tablevault_ext.errors import ProcessEnded, WrongState
+from tablevault_ext.errors import BadArgument, ProcessEnded, WrongState
 from tablevault_ext.identity import Identity
 from tablevault_ext.journal.names import resolve
 from tablevault_ext.model import Action, Outcome
@@ -191,6 +191,29 @@ def test_escalate_turns_a_stop_into_now_after_its_grace(vault: VaultPaths, tmp_p
         assert child.wait(60) == -signal.SIGKILL
         assert stop.outcome is Outcome.EFFECTIVE
     assert process_named(vault, "deaf").status == "stopped"
+
+
+def test_who_asks_again_more_urgently_is_heard(vault: VaultPaths, tmp_path: Path) -> None:
+    """A stop that escalates does not join one that would wait for ever."""
+    with running_script(tmp_path, DEAF) as child:
+        child.stdout.readline()
+        patient = ask(vault, resolve(vault, "deaf"), Action.STOP)
+        assert ask(vault, resolve(vault, "deaf"), Action.STOP).request_id == patient.request_id
+        stop = ask(vault, resolve(vault, "deaf"), Action.STOP, escalate=True, grace=0.3, wait=60)
+        assert stop.request_id != patient.request_id
+        assert child.wait(60) == -signal.SIGKILL
+    requests = process_named(vault, "deaf").requests
+    assert {requests[each.request_id].outcome for each in (patient, stop)} == {Outcome.EFFECTIVE}
+
+
+def test_a_kernel_cannot_be_kept_and_killed(vault: VaultPaths, tmp_path: Path) -> None:
+    """Options that exclude each other are refused, and nothing is asked."""
+    with running_script(tmp_path, DEAF) as child:
+        child.stdout.readline()
+        for how in ({"escalate": True}, {"now": True}):
+            with pytest.raises(BadArgument, match="keep_kernel"):
+                ask(vault, resolve(vault, "deaf"), Action.STOP, keep_kernel=True, **how)
+        assert process_named(vault, "deaf").requests == {}
 
 
 def test_an_escalation_that_comes_second_is_no_error(

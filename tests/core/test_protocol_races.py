@@ -12,6 +12,7 @@ from tablevault_ext.control.checkpoint import Checkpoints
 from tablevault_ext.errors import ExecutionStopped
 from tablevault_ext.identity import Identity
 from tablevault_ext.journal.control_block import ControlBlock, read_control, ring
+from tablevault_ext.journal.inbox import append_to_inbox
 from tablevault_ext.journal.process_state import read_process
 from tablevault_ext.journal.writer import JournalWriter
 from tablevault_ext.model import Action, Outcome, new_process_id
@@ -222,3 +223,24 @@ def test_what_a_later_request_undoes_cannot_be_taken_back(vault: VaultPaths, tar
     with pytest.raises(requests.WrongState, match="too late"):
         requests.withdraw(vault, resume)
     assert target.checkpoint() == "went on"
+
+
+def test_the_stop_of_one_actor_can_be_taken_back(vault: VaultPaths, target: Target) -> None:
+    """As long as its process has not read of it."""
+    stopped: list[str] = []
+    target.checkpoints.on_actor_stop = lambda request: stopped.append(request.actor)
+    spared = requests.stop_actor(vault, target.process_id, "worker_1")
+    requests.stop_actor(vault, target.process_id, "worker_2")
+    assert requests.withdraw(vault, spared).foreseen is Outcome.WITHDRAWN
+    assert target.checkpoint() == "went on"
+    assert stopped == ["worker_2"]
+    assert read_process(vault, target.process_id).requests[spared.request_id].outcome is Outcome.WITHDRAWN
+
+
+def test_what_is_carried_out_already_cannot_be_taken_back(vault: VaultPaths, target: Target) -> None:
+    """A request now is its requester's doing; the target is not asked."""
+    process = read_process(vault, target.process_id)
+    request = requests.new_request(process, Action.PAUSE, by="", reason="", now=True)
+    append_to_inbox(vault, target.process_id, request.line())
+    with pytest.raises(requests.WrongState, match="too late"):
+        requests.withdraw(vault, request)

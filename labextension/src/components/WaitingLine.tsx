@@ -4,7 +4,7 @@ import type { IProcess } from '../api/types';
 import { waiting } from '../model/receipts';
 import { usePanel } from './context';
 
-/** Why a request has not taken effect, and the two ways out of waiting. */
+/** Why a request has not taken effect, and the two ways out of waiting for a checkpoint. */
 export function WaitingLine({ process }: { process: IProcess }): React.ReactElement | null {
   const { control, model, trans } = usePanel();
   const request = process.request;
@@ -21,16 +21,16 @@ export function WaitingLine({ process }: { process: IProcess }): React.ReactElem
       <div className="tv-Waiting-why" title={text}>
         {text}
       </div>
-      <div className="tv-Waiting-ways">
-        <button
-          className="tv-Link"
-          tabIndex={-1}
-          disabled={!model.canControl}
-          onClick={event => run(event, p => control.withdraw(p))}
-        >
-          {trans.__('withdraw')}
-        </button>
-        {!request.now && (
+      {!request.now && (
+        <div className="tv-Waiting-ways">
+          <button
+            className="tv-Link"
+            tabIndex={-1}
+            disabled={!model.canControl}
+            onClick={event => run(event, p => control.withdraw(p))}
+          >
+            {trans.__('withdraw')}
+          </button>
           <button
             className="tv-Link"
             tabIndex={-1}
@@ -40,8 +40,8 @@ export function WaitingLine({ process }: { process: IProcess }): React.ReactElem
           >
             {trans.__('now')}
           </button>
-        )}
-      </div>
+        </div>
+      )}
     </div>
   );
 }

@@ -40,8 +40,9 @@ export function addCommands(
   };
   const able = (action: Action, args: ReadonlyPartialJSONObject) =>
     targets(args).filter(process => refusal(process, action, model.canControl, trans) === null);
-  const pending = (args: ReadonlyPartialJSONObject) =>
-    targets(args).filter(process => model.canControl && isPending(process));
+  // A request *now* waits for no checkpoint: it can be neither taken back nor hurried.
+  const waiting = (args: ReadonlyPartialJSONObject) =>
+    targets(args).filter(process => model.canControl && isPending(process) && !process.request?.now);
   const one = (args: ReadonlyPartialJSONObject) => (targets(args).length === 1 ? targets(args)[0] : null);
 
   const add = (id: string, options: CommandRegistry.ICommandOptions) => {
@@ -73,13 +74,13 @@ export function addCommands(
   addControl(CommandIDs.stopNow, trans.__('Stop Now…'), 'stop', undefined, all => control.stop(all, true));
   add(CommandIDs.withdraw, {
     label: trans.__('Withdraw Request'),
-    isEnabled: args => pending(args).length > 0,
-    execute: args => Promise.all(pending(args).map(process => control.withdraw(process)))
+    isEnabled: args => waiting(args).length > 0,
+    execute: args => Promise.all(waiting(args).map(process => control.withdraw(process)))
   });
   add(CommandIDs.escalate, {
     label: trans.__('Do Not Wait for a Checkpoint'),
-    isEnabled: args => pending(args).some(process => !process.request?.now),
-    execute: args => Promise.all(pending(args).map(process => control.escalate(process)))
+    isEnabled: args => waiting(args).length > 0,
+    execute: args => Promise.all(waiting(args).map(process => control.escalate(process)))
   });
   add(CommandIDs.runAgain, {
     label: trans.__('Run Again…'),

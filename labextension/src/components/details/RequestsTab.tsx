@@ -67,16 +67,14 @@ export function RequestItem({
       {reason && <div className="tv-Hint">“{reason}”</div>}
       {steps.length > 0 && <div className="tv-Hint">{steps.join(' · ')}</div>}
       {pending && <div className="tv-Waiting-why">{waiting(request, trans)}</div>}
-      {current && model.canControl && (
+      {current && !request.now && model.canControl && (
         <div className="tv-Waiting-ways">
           <button className="tv-Link" onClick={() => void control.withdraw(process)}>
             {trans.__('withdraw')}
           </button>
-          {!request.now && (
-            <button className="tv-Link" onClick={() => void control.escalate(process)}>
-              {trans.__('now')}
-            </button>
-          )}
+          <button className="tv-Link" onClick={() => void control.escalate(process)}>
+            {trans.__('now')}
+          </button>
         </div>
       )}
     </li>
