@@ -67,10 +67,6 @@ class Desk:
     stopping: bool = False
 
     @property
-    def wants_stop(self) -> bool:
-        return bool(self.stops)
-
-    @property
     def wants_pause(self) -> bool:
         return bool(self.pauses) and not self.stops and not self.resumes
 

@@ -150,7 +150,7 @@ class Checkpoints:
             for stop in self.desk.stops:
                 if not stop.detail.get("released"):
                     stop.detail["released"] = True
-                    self._receipts.add(stop, {"released": True})
+                    self._receipts.release(stop)
 
     @contextmanager
     def no_checkpoint(self) -> Iterator[None]:

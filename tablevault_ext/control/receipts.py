@@ -47,8 +47,11 @@ class Receipts:
 
     def add(self, request: Request, detail: dict[str, Any]) -> None:
         """Something was observed of a request that decides nothing."""
-        event = "request_released" if "released" in detail else "request_detail"
-        self._append(event, request, {"detail": detail})
+        self._append("request_detail", request, {"detail": detail})
+
+    def release(self, request: Request) -> None:
+        """A stop has aborted the run: the kernel may be ended now."""
+        self._append("request_released", request, {"detail": {"released": True}})
 
     def _append(self, event: str, request: Request, fields: dict[str, Any]) -> None:
         where = {"id": request.request_id, "inbox": self.inbox_offset, "boot": boot_id(), "mono": mono_us()}
